@@ -1,0 +1,38 @@
+// The nouns every package shares.
+export type {
+  ChatModel,
+  ChatRequest,
+  ChatStream,
+  GenerateEvent,
+  GenerateRequest,
+  TokenLogprob,
+  TokenModel,
+} from './chat-model.ts';
+export { type ErrorCode, errorCodes, isMimoError, MimoError, type MimoErrorDetails } from './errors.ts';
+export type { FinishReason, StreamEvent, Usage } from './event.ts';
+export type {
+  AssistantMessage,
+  Content,
+  MediaPart,
+  Message,
+  SystemMessage,
+  TextPart,
+  ToolCall,
+  ToolCallFlag,
+  ToolMessage,
+  UserMessage,
+} from './message.ts';
+export { greedySampling, randomAt, resolveSampling, type Sampling } from './sampling.ts';
+export {
+  type Inspector,
+  type KvCapacity,
+  type ModelInfo,
+  type ModelRunner,
+  none,
+  type RunnerFactory,
+  type RunnerOptions,
+  type StepBatch,
+  type StepResult,
+  type Tensor,
+} from './step.ts';
+export type { Tool, ToolChoice } from './tool.ts';
