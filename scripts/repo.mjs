@@ -1,6 +1,6 @@
 // The repository's own commands: `npm start`, `npm test`, `npm run build | check | ready | format | mimokit`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap, fail, hashOf, once, root, run } from './bootstrap.mjs';
 
@@ -30,8 +30,10 @@ const tasks = {
   test() {
     build();
     if (!native.host) fail(native.missing);
-    turbo('test', '--output-logs=new-only', '--continue');
-    run('cargo', ['test', '--workspace', '--release', '--target', native.host], { env });
+    // Both languages run to their end, so that one red test does not hide the others.
+    const typescript = attempt(pnpm, ['exec', 'turbo', 'run', 'test', '--output-logs=new-only', '--continue']);
+    const rust = cargoTest();
+    if (!typescript || !rust) fail(`tests failed: ${[!typescript && 'TypeScript', !rust && 'Rust'].filter(Boolean).join(', ')}`);
   },
   check() {
     build();
@@ -85,4 +87,17 @@ function build() {
 function exec(command, args) {
   const result = spawnSync(command, args, { env, stdio: 'inherit' });
   process.exit(result.status ?? 1);
+}
+
+function attempt(command, args) {
+  return spawnSync(command, args, { cwd: root, env, stdio: 'inherit' }).status === 0;
+}
+
+/** cargo test, shown and kept for the count. */
+function cargoTest() {
+  const args = ['test', '--workspace', '--release', '--no-fail-fast', '--target', native.host];
+  const result = spawnSync('cargo', args, { cwd: root, env, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
+  console.log(result.stdout);
+  writeFileSync(join(root, '.cache', 'cargo-test.log'), result.stdout ?? '');
+  return result.status === 0;
 }
