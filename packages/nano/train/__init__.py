@@ -1,0 +1,1 @@
+"""Training of the embedded MiMo-shaped model: `python -m train --config micro`."""

@@ -1,0 +1,99 @@
+"""The whole model: trunk, MTP heads (not chained: every head sees the trunk's hidden state before model.norm), losses."""
+from __future__ import annotations
+
+import copy
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from .configs import Size
+from .layers import Block, angles, matrix, rms
+from .quant import bf16
+
+
+class MtpHead(nn.Module):
+    def __init__(self, s: Size):
+        super().__init__()
+        self.eps = s.eps
+        self.enorm, self.hnorm, self.final_layernorm = (nn.Parameter(torch.ones(s.hidden)) for _ in range(3))
+        self.eh_proj = matrix(s.hidden, 2 * s.hidden)
+        self.block = Block(s, True, True)  # its post_attention_layernorm is stored as pre_mlp_layernorm
+
+    def forward(self, e, h, lay):
+        z = torch.cat([rms(e, self.enorm, self.eps), rms(h, self.hnorm, self.eps)], -1) @ bf16(self.eh_proj).T
+        return rms(self.block(z, lay), self.final_layernorm, self.eps)
+
+
+class Model(nn.Module):
+    def __init__(self, s: Size, heads: int = 1):
+        super().__init__()
+        self.s = s
+        self.embed_tokens = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.3)
+        self.layers = nn.ModuleList(Block(s, bool(p), i == 0) for i, p in enumerate(s.pattern))
+        self.norm = nn.Parameter(torch.ones(s.hidden))
+        self.lm_head = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.01)
+        self.mtp = nn.ModuleList(MtpHead(s) for _ in range(heads))
+
+    def widen_mtp(self) -> None:
+        """One trained head becomes s.mtp heads, as in the paper."""
+        while len(self.mtp) < self.s.mtp:
+            self.mtp.append(copy.deepcopy(self.mtp[0]))
+
+    def layout(self, pos, branch) -> dict:
+        """Angles and masks of a packed batch; pos, branch [B, T]; branch 0 = prefix, -1 = padding."""
+        s, (B, T), W = self.s, pos.shape, 128
+        assert s.window == W and T % W == 0
+        at = torch.arange(T)
+        see = (at[None, :] <= at[:, None]) & ((branch[:, None, :] == 0) | (branch[:, None, :] == branch[:, :, None]))
+        near = see & (pos[:, :, None] - pos[:, None, :] < W)
+        nb = T // W
+        prefix = (branch == 0).sum(1)
+        tail = prefix[:, None] - (W - 1) + torch.arange(W - 1)[None]  # may start below 0
+        blocks = near.view(B, nb, W, T)
+        ki = torch.arange(nb)[:, None] * W - W + torch.arange(2 * W)[None]  # [nb, 2W]
+        local = blocks.gather(3, ki.clamp_min(0)[None, :, None].expand(B, nb, W, 2 * W)) & (ki >= 0)[None, :, None]
+        far = blocks.gather(3, tail.clamp_min(0)[:, None, None].expand(B, nb, W, W - 1))
+        far = far & ((tail[:, None] >= 0) & (tail[:, None] < ki[None, :, :1]))[:, :, None]
+        ok = torch.cat([local, far, torch.ones(B, nb, W, 1, dtype=torch.bool)], -1)
+        bias = torch.zeros(ok.shape).masked_fill_(~ok, float("-inf"))
+        return {
+            "angles": angles(pos, s.rotary, s.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta), "mask": see,
+            "tail": tail.clamp_min(0), "local_mask": bias[:, None, :, None],
+        }
+
+    def trunk(self, ids, lay):
+        x = F.embedding(ids, bf16(self.embed_tokens))
+        for b in self.layers:
+            x = b(x, lay)
+        return x
+
+    def logits(self, x):
+        return x @ bf16(self.lm_head).T
+
+    def losses(self, ids, pos, branch, weight) -> tuple[torch.Tensor, torch.Tensor, dict]:
+        """(main loss, mean MTP loss, figures); weight[b, t] is the weight of token t as a target."""
+        lay = self.layout(pos, branch)
+        h = self.trunk(ids, lay)
+
+        def ce(x, shift):
+            same = (branch[:, shift:] == branch[:, :-shift]) & (branch[:, shift:] > 0)
+            w = weight[:, shift:] * same
+            at = w > 0
+            lg = self.logits(x[:, :-shift][at])
+            target, w = ids[:, shift:][at], w[at]
+            loss = F.cross_entropy(lg, target, reduction="none")
+            with torch.no_grad():
+                full = w == 1
+                right = (lg[full].argmax(-1) == target[full]).float().mean()
+            return (loss * w).sum() / w.sum(), float(loss[full].detach().mean()), float(right)
+        main, spoken, right = ce(rms(h, self.norm, self.s.eps), 1)
+        fig = {"loss": spoken, "acc": right}
+        extra = []
+        for i, head in enumerate(self.mtp):
+            fed = torch.cat([ids[:, 1 + i:], ids.new_zeros(len(ids), 1 + i)], 1)
+            z = head(F.embedding(fed, bf16(self.embed_tokens)), h, lay)
+            l, sp, r = ce(z, 2 + i)
+            extra.append(l)
+            fig[f"mtp{i}_acc"] = r
+        return main, torch.stack(extra).mean(), fig
