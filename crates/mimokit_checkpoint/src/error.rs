@@ -1,0 +1,43 @@
+// What can be wrong with a checkpoint directory. Codes are those of packages/protocol/src/errors.ts.
+
+use std::path::PathBuf;
+
+/// An error of a checkpoint, naming file, tensor or field, with a stable code.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}: {problem}.", file.display())]
+    MissingFile { file: PathBuf, problem: String },
+    #[error("{}: {problem}.", file.display())]
+    Malformed { file: PathBuf, problem: String },
+    #[error("Tensor {tensor} is missing ({needed_for}).")]
+    TensorMissing { tensor: String, needed_for: String },
+    #[error("Tensor {tensor} has shape {found:?}, expected {expected:?}.")]
+    TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("Tensor {tensor} has dtype {found}; supported here: {supported}.")]
+    TensorDtype { tensor: String, found: String, supported: &'static str },
+    #[error("Tensor {tensor}: the scale grid is {found:?}, expected {plain:?} (row blocks){}.", per_head.map(|shape| format!(" or {shape:?} (per KV head)")).unwrap_or_default())]
+    ScaleGrid { tensor: String, found: Vec<usize>, plain: [usize; 2], per_head: Option<[usize; 2]> },
+    #[error("{}: {field} is {found}; {problem}.", file.display())]
+    ConfigInvalid { file: PathBuf, field: String, found: String, problem: String },
+    #[error("{}: {field} is {found}, which is not supported; supported: {supported}.", file.display())]
+    ConfigUnsupported { file: PathBuf, field: String, found: String, supported: String },
+    #[error("Tensor {tensor} is not supported: {problem}.")]
+    TensorUnsupported { tensor: String, problem: String },
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The code in `MimoError`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::MissingFile { .. } => "checkpoint-missing-file",
+            Error::Malformed { .. } => "checkpoint-malformed",
+            Error::TensorMissing { .. } => "checkpoint-tensor-missing",
+            Error::TensorShape { .. } | Error::ScaleGrid { .. } => "checkpoint-tensor-shape",
+            Error::TensorDtype { .. } => "checkpoint-tensor-dtype",
+            Error::ConfigInvalid { .. } => "config-invalid",
+            Error::ConfigUnsupported { .. } | Error::TensorUnsupported { .. } => "config-unsupported",
+        }
+    }
+}
