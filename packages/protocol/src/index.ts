@@ -10,6 +10,17 @@ export type {
 } from './chat-model.ts';
 export { type ErrorCode, errorCodes, isMimoError, MimoError, type MimoErrorDetails } from './errors.ts';
 export type { FinishReason, StreamEvent, Usage } from './event.ts';
+export {
+  isJsonObject,
+  jsonEntries,
+  jsonGet,
+  type JsonObject,
+  type JsonValue,
+  NumberLiteral,
+  readJson,
+  type ReadJsonOptions,
+  writeJson,
+} from './json.ts';
 export type {
   AssistantMessage,
   Content,
@@ -35,4 +46,4 @@ export {
   type StepResult,
   type Tensor,
 } from './step.ts';
-export type { Tool, ToolChoice } from './tool.ts';
+export { type Tool, type ToolChoice, toolEntries } from './tool.ts';
