@@ -1,0 +1,17 @@
+// What @mimokit/runtime offers.
+export { createEngine, type Engine, type EngineParts } from './engine.ts';
+export { adaptiveDraftDepth, type AdaptiveDraftOptions, type DraftLoad, type DraftPolicy, fixedDraftDepth } from './draft/policy.ts';
+export { formatBytes, type KvNeed, needOf, poolBytes } from './kv/geometry.ts';
+export type { CacheReport } from './kv/why-miss.ts';
+export {
+  createScheduler,
+  fairRows,
+  fairScheduler,
+  priorityScheduler,
+  rowOf,
+  type ScheduledRow,
+  type Scheduler,
+  type SchedulingPolicy,
+} from './scheduler.ts';
+export type { Sequence, SequenceRequest } from './sequence.ts';
+export type { EngineStats, StepRecord } from './stats.ts';

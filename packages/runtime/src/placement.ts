@@ -1,0 +1,143 @@
+// Room for the next step: admits waiting sequences, reserves blocks for the scheduled rows, preempts when there is not
+// enough for all. Who is important is the scheduler's say.
+import { MimoError, none } from '@mimokit/protocol';
+import type { KvManager } from './kv/kv-manager.ts';
+import type { ScheduledRow, Scheduler } from './scheduler.ts';
+import { remainingTokens, type Sequence } from './sequence.ts';
+
+/** A row with everything the batch needs to know. */
+export interface PlacedRow extends ScheduledRow {
+  /** How many of its last tokens are drafts. */
+  draftLen: number;
+  /** Drafts wanted afterwards. */
+  draftNext: number;
+  saveWindow: number;
+}
+
+export interface PlacementLimits {
+  maxRows: number;
+  /** Whether a window is kept at the end of a prompt. */
+  keepsPrompts: boolean;
+}
+
+/** Sequences of one engine in their pools. */
+export class Placement {
+  readonly #kv: KvManager;
+  readonly #scheduler: Scheduler;
+  readonly #limits: PlacementLimits;
+  preemptions = 0;
+
+  constructor(kv: KvManager, scheduler: Scheduler, limits: PlacementLimits) {
+    this.#kv = kv;
+    this.#scheduler = scheduler;
+    this.#limits = limits;
+  }
+
+  /** The rows of the next step, with blocks and windows reserved. Throws `invalid-argument` for a scheduler's impossible row. */
+  plan(tokenBudget: number): PlacedRow[] {
+    this.#admitWaiting();
+    const rows = this.#scheduler.schedule(tokenBudget);
+    let tokens = 0;
+    const seen = new Set<Sequence>();
+    for (const row of rows) {
+      if (seen.has(row.sequence)) throw impossible(`sequence ${row.sequence.id} has two rows`);
+      seen.add(row.sequence);
+      tokens += checkedTokens(row);
+    }
+    if (tokens > tokenBudget) throw impossible(`${tokens} tokens are over the budget of ${tokenBudget}`);
+
+    const rank = new Map(this.#scheduler.order().map((sequence, index) => [sequence, index]));
+    const placed: PlacedRow[] = [];
+    for (const row of rows.sort((a, b) => rank.get(a.sequence)! - rank.get(b.sequence)!)) {
+      // A row may have lost its place to a more important one above.
+      if (row.sequence.state === 'live' && this.#makeRoom(row)) placed.push(this.#place(row));
+    }
+    return placed;
+  }
+
+  /** Gives back what a live sequence holds; it waits again and computes what is not cached by then a second time. */
+  preempt(sequence: Sequence): void {
+    this.#kv.release(sequence, true);
+    sequence.state = 'waiting';
+    sequence.drafts = [];
+    sequence.savePoint = 0;
+    this.preemptions++;
+  }
+
+  #admitWaiting(): void {
+    const order = [...this.#scheduler.order()];
+    let live = order.filter((sequence) => sequence.state === 'live').length;
+    for (const sequence of order) {
+      if (sequence.state !== 'waiting') continue;
+      // Nobody overtakes: a large prompt would wait for ever behind small ones.
+      while (live >= this.#limits.maxRows || !this.#admit(sequence)) {
+        const victim = order.findLast((other) => other.state === 'live' && this.#scheduler.displaces(sequence, other));
+        if (victim === undefined) return;
+        this.preempt(victim);
+        live--;
+      }
+      live++;
+    }
+  }
+
+  #admit(sequence: Sequence): boolean {
+    const { request, tokens } = sequence;
+    // Routes are recorded when a position runs, so a cached prefix would leave a gap.
+    const limit = request.wantRoutes ? Math.min(sequence.routedLen, tokens.length - 1) : tokens.length - 1;
+    const match = this.#kv.match(tokens, request.namespace, limit);
+    if (!this.#kv.admit(sequence, match)) return false;
+    if (!sequence.wasAdmitted) sequence.cachedTokens = match.tokens;
+    sequence.wasAdmitted = true;
+    // Others computed the same prefix, but no window was kept at its end: the next one to come will find one there.
+    const isWorthAStep = match.knownTokens - match.tokens >= this.#kv.capacity.blockTokens;
+    sequence.savePoint = isWorthAStep && match.knownTokens < tokens.length ? match.knownTokens : 0;
+    return true;
+  }
+
+  #makeRoom(row: ScheduledRow): boolean {
+    const { sequence } = row;
+    if (this.#kv.reserve(sequence, row.end)) return true;
+    if (row.samples && row.end > sequence.tokens.length) {
+      // Speculation must not cost another sequence its place.
+      row.end = sequence.tokens.length;
+      if (this.#kv.reserve(sequence, row.end)) return true;
+    }
+    for (;;) {
+      const victim = this.#scheduler.order().findLast((other) => other.state === 'live');
+      // The least important one waits where it is.
+      if (victim === undefined || victim === sequence) return false;
+      this.preempt(victim);
+      if (this.#kv.reserve(sequence, row.end)) return true;
+    }
+  }
+
+  #place(row: ScheduledRow): PlacedRow {
+    const { sequence, end, samples } = row;
+    const isSavePoint = end === sequence.savePoint;
+    const isPromptEnd = this.#limits.keepsPrompts && end === sequence.request.prompt.length && sequence.emitted === 0;
+    return {
+      ...row,
+      draftLen: samples ? end - sequence.tokens.length : 0,
+      draftNext: 0,
+      saveWindow: isSavePoint || isPromptEnd ? this.#kv.saveTarget() : none,
+    };
+  }
+}
+
+function checkedTokens({ sequence, start, end, samples }: ScheduledRow): number {
+  const known = sequence.tokens.length;
+  const isValid =
+    sequence.state === 'live' &&
+    start === sequence.contextLen &&
+    end > start &&
+    end <= known + Math.min(sequence.drafts.length, remainingTokens(sequence) - 1) &&
+    samples === end >= known;
+  if (!isValid) throw impossible(`sequence ${sequence.id} cannot run [${start}, ${end})`);
+  return end - start;
+}
+
+function impossible(problem: string): MimoError {
+  return new MimoError('invalid-argument', `The scheduler returned an impossible step: ${problem}.`, {
+    hint: 'Build rows of live sequences with rowOf(sequence, budget).',
+  });
+}
