@@ -1,0 +1,174 @@
+// Attention: projections with rotary embedding, global attention over blocks, sliding attention over the ring and the fresh
+// keys, output projection. Where rows are stored is kv.ts.
+//   p_t = exp(s_t - m) / (exp(sink_h - m) + sum_u exp(s_u - m)),   s_t = q . k_t / sqrt(headDim),   out = sum_t p_t v_t
+// Source: MiMo-V2-Flash report eq. 1-4; the sink is there in sliding layers only, is not scaled and has no value row.
+import type { AttentionShape } from './config.ts';
+import { kvWidth } from './kv.ts';
+import type { Part, Pass, Slice } from './pass.ts';
+import { project } from './pass.ts';
+import type { AttentionWeights } from './weights.ts';
+
+/** Fresh rows of a slice: queries [count, heads * headDim]; keys and values [count, kvWidth] as they are stored. */
+export interface Fresh {
+  queries: Float32Array;
+  rows: Float32Array;
+}
+
+/** Op qkv_rope: q, k, v of normed x; q and k rotated, v scaled, k and v rounded to the storage format. */
+export function qkvRope(
+  pass: Pass,
+  weights: AttentionWeights,
+  slice: Slice,
+  sliding: boolean,
+  x: Float32Array,
+  wantQueries = true,
+): Fresh {
+  const { shape } = weights;
+  const { count } = slice;
+  const table = sliding ? slice.windowRotation : slice.globalRotation;
+  const queries = pass.memory.take('queries', count * weights.query.outputs);
+  if (wantQueries) {
+    project(pass, weights.query, x, count, queries);
+    rotate(queries, count, shape.heads, shape, table);
+  }
+  const keys = pass.memory.take('keys', count * weights.key.outputs);
+  project(pass, weights.key, x, count, keys);
+  rotate(keys, count, shape.kvHeads, shape, table);
+  const values = pass.memory.take('values', count * weights.value.outputs);
+  project(pass, weights.value, x, count, values);
+
+  const width = kvWidth(shape);
+  const rows = pass.memory.take('rows', count * width);
+  const keyWidth = weights.key.outputs;
+  const { valueScale } = pass.model.config;
+  for (let token = 0; token < count; token++) {
+    for (let index = 0; index < keyWidth; index++) rows[token * width + index] = keys[token * keyWidth + index];
+    for (let index = 0; index < width - keyWidth; index++) {
+      rows[token * width + keyWidth + index] = values[token * (width - keyWidth) + index] * valueScale;
+    }
+  }
+  pass.kv.roundToFormat(rows, count * width);
+  return { queries, rows };
+}
+
+/** Rotates the first rotaryDim values of each head in half-split pairs (i, i + rotaryDim / 2). */
+function rotate(
+  x: Float32Array,
+  count: number,
+  heads: number,
+  { headDim, rotaryDim }: AttentionShape,
+  table: Float64Array,
+): void {
+  const half = rotaryDim / 2;
+  for (let token = 0; token < count; token++) {
+    for (let head = 0; head < heads; head++) {
+      const at = (token * heads + head) * headDim;
+      for (let pair = 0; pair < half; pair++) {
+        const cos = table[token * rotaryDim + 2 * pair];
+        const sin = table[token * rotaryDim + 2 * pair + 1];
+        const a = x[at + pair];
+        const b = x[at + pair + half];
+        x[at + pair] = a * cos - b * sin;
+        x[at + pair + half] = b * cos + a * sin;
+      }
+    }
+  }
+}
+
+/** Op attn_global: writes the fresh rows into their blocks, then attends causally over all positions. Returns [count, heads * valueDim]. */
+export function attnGlobal(
+  pass: Pass,
+  layer: number,
+  weights: AttentionWeights,
+  slice: Slice,
+  fresh: Fresh,
+): Float32Array {
+  const { shape } = weights;
+  const width = kvWidth(shape);
+  const out = pass.memory.take('attended', slice.count * shape.heads * shape.valueDim);
+  for (const part of slice.parts) {
+    const end = part.start + part.count;
+    pass.kv.writeBlocks(layer, part.table, part.start, part.count, fresh.rows.subarray(part.offset * width));
+    const context = pass.memory.take('context', end * width);
+    pass.kv.readBlocks(layer, part.table, end, context);
+    attend(pass, weights, part, fresh.queries, context, 0, Number.POSITIVE_INFINITY, out);
+  }
+  return out;
+}
+
+/** Op attn_window: attends over the ring and the fresh rows, then writes the fresh rows into the ring. `layer` counts MTP heads on. */
+export function attnWindow(
+  pass: Pass,
+  layer: number,
+  weights: AttentionWeights,
+  slice: Slice,
+  fresh: Fresh,
+): Float32Array {
+  const { shape } = weights;
+  const width = kvWidth(shape);
+  const out = pass.memory.take('attended', slice.count * shape.heads * shape.valueDim);
+  for (const part of slice.parts) {
+    const rows = fresh.rows.subarray(part.offset * width, (part.offset + part.count) * width);
+    const first = Math.max(0, part.start - pass.windowKeys + 1);
+    const context = pass.memory.take('context', (part.start + part.count - first) * width);
+    pass.kv.readWindow(layer, part.window, first, part.start, context);
+    context.set(rows, (part.start - first) * width);
+    attend(pass, weights, part, fresh.queries, context, first, pass.windowKeys, out);
+    pass.kv.writeWindow(layer, part.window, part.start, part.count, rows);
+  }
+  return out;
+}
+
+/** Softmax attention of one part; `context` holds rows of positions first.. up to the part's last. */
+function attend(
+  pass: Pass,
+  { shape, sink }: AttentionWeights,
+  part: Part,
+  queries: Float32Array,
+  context: Float32Array,
+  first: number,
+  windowKeys: number,
+  out: Float32Array,
+): void {
+  const { heads, kvHeads, headDim, valueDim } = shape;
+  const width = kvWidth(shape);
+  const group = heads / kvHeads;
+  const scale = 1 / Math.sqrt(headDim);
+  const scores = new Float64Array(part.start + part.count - first);
+  const sums = new Float64Array(valueDim);
+  for (let token = 0; token < part.count; token++) {
+    const position = part.start + token;
+    const from = Math.max(first, position - windowKeys + 1) - first;
+    const to = position + 1 - first;
+    for (let head = 0; head < heads; head++) {
+      const kvHead = Math.floor(head / group);
+      const query = ((part.offset + token) * heads + head) * headDim;
+      let largest = sink === undefined ? Number.NEGATIVE_INFINITY : sink[head];
+      for (let key = from; key < to; key++) {
+        const at = key * width + kvHead * headDim;
+        let dot = 0;
+        for (let index = 0; index < headDim; index++) dot += queries[query + index] * context[at + index];
+        const score = dot * scale;
+        scores[key] = score;
+        if (score > largest) largest = score;
+      }
+      let total = sink === undefined ? 0 : Math.exp(sink[head] - largest);
+      sums.fill(0);
+      for (let key = from; key < to; key++) {
+        const weight = Math.exp(scores[key] - largest);
+        total += weight;
+        const at = key * width + kvHeads * headDim + kvHead * valueDim;
+        for (let index = 0; index < valueDim; index++) sums[index] += weight * context[at + index];
+      }
+      const into = ((part.offset + token) * heads + head) * valueDim;
+      for (let index = 0; index < valueDim; index++) out[into + index] = sums[index] / total;
+    }
+  }
+}
+
+/** Op o_proj: the heads' outputs back to the residual width [count, hidden]. */
+export function oProj(pass: Pass, weights: AttentionWeights, attended: Float32Array, count: number): Float32Array {
+  const out = pass.memory.take('projected', count * weights.output.outputs);
+  project(pass, weights.output, attended, count, out);
+  return out;
+}

@@ -1,0 +1,200 @@
+// A checkpoint in the hub's layout: config.json and one or many safetensors files with their index. Finds tensors by name
+// and decodes them to FP32, one at a time, so that a whole file never has to be in memory. Roles and shapes: weights.ts.
+import { MimoError } from '@mimokit/protocol';
+import { decodeBf16, decodeE4m3 } from './fp8.ts';
+import { headerLength, readHeader, type TensorEntry } from './safetensors.ts';
+
+/** Where a checkpoint's bytes come from: a directory, a map in memory, blobs in a browser. */
+export interface CheckpointFiles {
+  /** Bytes of each file, by name. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Bytes [start, end) of a file. */
+  read(name: string, start: number, end: number): Promise<Uint8Array>;
+}
+
+/** Files that are in memory already. */
+export function filesInMemory(files: ReadonlyMap<string, Uint8Array>): CheckpointFiles {
+  return {
+    sizes: new Map([...files].map(([name, bytes]) => [name, bytes.length])),
+    read: async (name, start, end) => (files.get(name) ?? new Uint8Array()).subarray(start, end),
+  };
+}
+
+const indexFile = 'model.safetensors.index.json';
+
+/** Reads a small text file whole. Throws `checkpoint-missing-file`, or `checkpoint-malformed` when it is not UTF-8. */
+export async function readText(files: CheckpointFiles, file: string): Promise<string> {
+  const bytes = files.sizes.get(file);
+  if (bytes === undefined) {
+    throw new MimoError('checkpoint-missing-file', `${file} is missing.`, {
+      hint: 'Point at a directory in the hub format: config.json and *.safetensors.',
+      file,
+    });
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await readExactly(files, file, 0, bytes));
+  } catch (cause) {
+    throw new MimoError('checkpoint-malformed', `${file} is not UTF-8 text.`, { file, cause });
+  }
+}
+
+/** A source may give fewer bytes than it promised, for instance when the file shrinks under us. */
+async function readExactly(files: CheckpointFiles, file: string, start: number, end: number): Promise<Uint8Array> {
+  const bytes = await files.read(file, start, end);
+  if (bytes.length !== end - start) {
+    throw new MimoError('checkpoint-malformed', `${file}: bytes ${start} to ${end} gave ${bytes.length} bytes.`, {
+      file,
+    });
+  }
+  return bytes;
+}
+
+/** All tensors of a checkpoint by name; nothing is decoded before it is asked for. */
+export class Checkpoint {
+  readonly #files: CheckpointFiles;
+  readonly #entries: ReadonlyMap<string, TensorEntry>;
+  /** Bytes of tensor data read so far, and in all. */
+  loadedBytes = 0;
+  readonly totalBytes: number;
+
+  constructor(files: CheckpointFiles, entries: ReadonlyMap<string, TensorEntry>) {
+    this.#files = files;
+    this.#entries = entries;
+    this.totalBytes = [...entries.values()].reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  static async open(files: CheckpointFiles): Promise<Checkpoint> {
+    const wanted = files.sizes.has(indexFile) ? await readIndex(files) : undefined;
+    const shards =
+      wanted === undefined
+        ? [...files.sizes.keys()].filter((name) => name.endsWith('.safetensors')).sort()
+        : [...new Set(wanted.values())];
+    if (shards.length === 0) {
+      throw new MimoError('checkpoint-missing-file', 'No *.safetensors file was found.', {
+        hint: 'Point at a directory in the hub format.',
+      });
+    }
+    const entries = new Map<string, TensorEntry>();
+    for (const shard of shards) {
+      for (const [tensor, entry] of await readShardHeader(files, shard)) {
+        if (wanted !== undefined && wanted.get(tensor) !== shard) continue;
+        const twin = entries.get(tensor);
+        if (twin !== undefined) {
+          throw new MimoError('checkpoint-malformed', `${tensor} is in ${twin.file} and in ${shard}.`, {
+            tensor,
+            file: shard,
+            hint: `Add ${indexFile}, or remove one of the files.`,
+          });
+        }
+        entries.set(tensor, entry);
+      }
+    }
+    for (const [tensor, file] of wanted ?? []) {
+      if (!entries.has(tensor)) {
+        throw new MimoError(
+          'checkpoint-tensor-missing',
+          `${indexFile} places ${tensor} in ${file}, which does not hold it.`,
+          { tensor, file },
+        );
+      }
+    }
+    return new Checkpoint(files, entries);
+  }
+
+  has(tensor: string): boolean {
+    return this.#entries.has(tensor);
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  entry(tensor: string): TensorEntry {
+    const entry = this.#entries.get(tensor);
+    if (entry === undefined) {
+      throw new MimoError('checkpoint-tensor-missing', `${tensor} is in no file of the checkpoint.`, {
+        tensor,
+        hint: 'Is a shard missing, or does config.json belong to another model?',
+      });
+    }
+    return entry;
+  }
+
+  /** Decodes a tensor to FP32, after checking shape and dtype; E4M3 bytes come without their scales. */
+  async read(tensor: string, shape: readonly number[], dtypes: readonly string[]): Promise<Float32Array> {
+    const entry = this.entry(tensor);
+    const { file, dtype } = entry;
+    if (!dtypes.includes(dtype)) {
+      throw new MimoError(
+        'checkpoint-tensor-dtype',
+        `${file}: ${tensor} is ${dtype}; expected ${dtypes.join(' or ')}.`,
+        { file, tensor, dtype },
+      );
+    }
+    if (entry.shape.length !== shape.length || entry.shape.some((extent, axis) => extent !== shape[axis])) {
+      throw new MimoError(
+        'checkpoint-tensor-shape',
+        `${file}: ${tensor} is [${entry.shape.join(',')}]; config.json asks for [${shape.join(',')}].`,
+        {
+          file,
+          tensor,
+          found: entry.shape,
+          expected: shape,
+        },
+      );
+    }
+    const bytes = await readExactly(this.#files, file, entry.start, entry.end);
+    this.loadedBytes += bytes.length;
+    if (dtype === 'F8_E4M3') return decodeE4m3(bytes);
+    if (dtype === 'BF16') return decodeBf16(bytes);
+    return decodeF32(bytes);
+  }
+}
+
+async function readShardHeader(files: CheckpointFiles, shard: string): Promise<Map<string, TensorEntry>> {
+  const fileBytes = files.sizes.get(shard);
+  if (fileBytes === undefined) {
+    throw new MimoError('checkpoint-missing-file', `${shard} is missing; ${indexFile} names it.`, {
+      file: shard,
+      hint: 'Fetch the missing shard.',
+    });
+  }
+  const length = headerLength(shard, await readExactly(files, shard, 0, Math.min(8, fileBytes)), fileBytes);
+  return readHeader(shard, await readExactly(files, shard, 8, 8 + length), fileBytes);
+}
+
+async function readIndex(files: CheckpointFiles): Promise<Map<string, string>> {
+  const text = await readText(files, indexFile);
+  let map: unknown;
+  try {
+    map = (JSON.parse(text) as { weight_map?: unknown } | null)?.weight_map;
+  } catch (cause) {
+    throw new MimoError('checkpoint-malformed', `${indexFile} is not JSON.`, { file: indexFile, cause });
+  }
+  if (typeof map !== 'object' || map === null || Array.isArray(map)) {
+    throw new MimoError('checkpoint-malformed', `${indexFile} has no weight_map.`, {
+      file: indexFile,
+      field: 'weight_map',
+    });
+  }
+  const wanted = new Map<string, string>();
+  for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
+    // A shard's name never leaves its directory.
+    if (typeof file !== 'string' || file === '' || file.includes('/') || file.includes('\\')) {
+      throw new MimoError('checkpoint-malformed', `${indexFile}: weight_map has no file name for ${tensor}.`, {
+        file: indexFile,
+        field: 'weight_map',
+        tensor,
+      });
+    }
+    wanted.set(tensor, file);
+  }
+  return wanted;
+}
+
+function decodeF32(bytes: Uint8Array): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Float32Array(bytes.length / 4);
+  for (let index = 0; index < values.length; index++) values[index] = view.getFloat32(index * 4, true);
+  return values;
+}
