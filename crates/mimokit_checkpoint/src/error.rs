@@ -9,8 +9,8 @@ pub enum Error {
     MissingFile { file: PathBuf, problem: String },
     #[error("{}: {problem}.", file.display())]
     Malformed { file: PathBuf, problem: String },
-    #[error("Tensor {tensor} is missing ({needed_for}).")]
-    TensorMissing { tensor: String, needed_for: String },
+    #[error("Tensor {tensor} is missing in {}.", directory.display())]
+    TensorMissing { tensor: String, directory: PathBuf },
     #[error("Tensor {tensor} has shape {found:?}, expected {expected:?}.")]
     TensorShape { tensor: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("Tensor {tensor} has dtype {found}; supported here: {supported}.")]

@@ -14,16 +14,23 @@ pub enum Dtype {
     Bf16,
     F16,
     F8E4M3,
+    F8E5M2,
     F64,
     I64,
     I32,
     I16,
     I8,
+    U64,
+    U32,
+    U16,
     U8,
     Bool,
 }
 
 impl Dtype {
+    pub(crate) const ALL_NAMES: &str =
+        "F32, BF16, F16, F8_E4M3, F8_E5M2, F64, I64, I32, I16, I8, U64, U32, U16, U8, BOOL";
+
     /// The name in a safetensors header.
     pub fn name(self) -> &'static str {
         match self {
@@ -31,11 +38,15 @@ impl Dtype {
             Dtype::Bf16 => "BF16",
             Dtype::F16 => "F16",
             Dtype::F8E4M3 => "F8_E4M3",
+            Dtype::F8E5M2 => "F8_E5M2",
             Dtype::F64 => "F64",
             Dtype::I64 => "I64",
             Dtype::I32 => "I32",
             Dtype::I16 => "I16",
             Dtype::I8 => "I8",
+            Dtype::U64 => "U64",
+            Dtype::U32 => "U32",
+            Dtype::U16 => "U16",
             Dtype::U8 => "U8",
             Dtype::Bool => "BOOL",
         }
@@ -47,23 +58,28 @@ impl Dtype {
             "BF16" => Dtype::Bf16,
             "F16" => Dtype::F16,
             "F8_E4M3" => Dtype::F8E4M3,
+            "F8_E5M2" => Dtype::F8E5M2,
             "F64" => Dtype::F64,
             "I64" => Dtype::I64,
             "I32" => Dtype::I32,
             "I16" => Dtype::I16,
             "I8" => Dtype::I8,
+            "U64" => Dtype::U64,
+            "U32" => Dtype::U32,
+            "U16" => Dtype::U16,
             "U8" => Dtype::U8,
             "BOOL" => Dtype::Bool,
             _ => return None,
         })
     }
 
+    /// Bytes of one element.
     pub fn bytes(self) -> usize {
         match self {
-            Dtype::F64 | Dtype::I64 => 8,
-            Dtype::F32 | Dtype::I32 => 4,
-            Dtype::Bf16 | Dtype::F16 | Dtype::I16 => 2,
-            Dtype::F8E4M3 | Dtype::I8 | Dtype::U8 | Dtype::Bool => 1,
+            Dtype::F64 | Dtype::I64 | Dtype::U64 => 8,
+            Dtype::F32 | Dtype::I32 | Dtype::U32 => 4,
+            Dtype::Bf16 | Dtype::F16 | Dtype::I16 | Dtype::U16 => 2,
+            Dtype::F8E4M3 | Dtype::F8E5M2 | Dtype::I8 | Dtype::U8 | Dtype::Bool => 1,
         }
     }
 }

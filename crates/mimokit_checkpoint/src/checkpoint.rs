@@ -1,0 +1,163 @@
+// A checkpoint directory: config, index or single file, and the tensors found by name. Values are read by linear.rs and layers.rs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::linear::block_rows;
+use crate::names::{Place, Role, role_of};
+use crate::safetensors::open_safetensors;
+use crate::tensor::Tensor;
+
+const MAX_JSON_BYTES: u64 = 256 << 20;
+const MAX_MTP_HEADS: usize = 16;
+
+/// An opened checkpoint. Weights stay in the mapped files; nothing is read into memory but headers and the config.
+#[derive(Debug)]
+pub struct Checkpoint {
+    directory: PathBuf,
+    config: ModelConfig,
+    tensors: HashMap<String, Tensor>,
+    mtp_heads: usize,
+    /// Block row of each row, per height: one for the thousands of experts.
+    plain_indices: Mutex<HashMap<usize, Arc<[u32]>>>,
+}
+
+impl Checkpoint {
+    /// Opens `config.json`, then the shards named by `model.safetensors.index.json`, or else `model.safetensors`.
+    ///
+    /// # Errors
+    /// Typed errors naming file, tensor or field; see `Error`.
+    pub fn open(directory: &Path) -> Result<Checkpoint> {
+        let config_path = directory.join("config.json");
+        let generation_path = directory.join("generation_config.json");
+        let text = read_text(&config_path)?;
+        let generation = if generation_path.is_file() { Some(read_text(&generation_path)?) } else { None };
+        let generation = generation.as_deref().map(|text| (generation_path.as_path(), text));
+        let config = ModelConfig::parse(&config_path, &text, generation)?;
+
+        let index_path = directory.join("model.safetensors.index.json");
+        let tensors = if index_path.is_file() {
+            open_shards(directory, &index_path)?
+        } else {
+            let path = directory.join("model.safetensors");
+            if !path.is_file() {
+                return Err(Error::MissingFile {
+                    file: path,
+                    problem: "there is neither this file nor model.safetensors.index.json".into(),
+                });
+            }
+            open_safetensors(&path)?.into_iter().map(|tensor| (tensor.name.clone(), tensor)).collect()
+        };
+        let mtp_heads = count_mtp_heads(directory, tensors.keys())?;
+        Ok(Checkpoint { directory: directory.into(), config, tensors, mtp_heads, plain_indices: Mutex::default() })
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// MTP heads, counted from the tensors.
+    pub fn mtp_heads(&self) -> usize {
+        self.mtp_heads
+    }
+
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// All tensors, in no particular order.
+    pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
+        self.tensors.values()
+    }
+
+    pub(crate) fn plain_index(&self, rows: usize) -> Arc<[u32]> {
+        let mut indices = self.plain_indices.lock().unwrap_or_else(PoisonError::into_inner);
+        indices.entry(rows).or_insert_with(|| block_rows(rows, self.config.fp8_block[0])).clone()
+    }
+
+    /// Bytes of all tensors together.
+    pub fn total_bytes(&self) -> u64 {
+        self.tensors.values().map(|tensor| tensor.bytes.len() as u64).sum()
+    }
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    let missing = |error: std::io::Error| Error::MissingFile { file: path.into(), problem: error.to_string() };
+    let bytes = fs::metadata(path).map_err(missing)?.len();
+    if bytes > MAX_JSON_BYTES {
+        return Err(Error::Malformed { file: path.into(), problem: format!("{bytes} bytes are too many for JSON") });
+    }
+    let bytes = fs::read(path).map_err(missing)?;
+    String::from_utf8(bytes).map_err(|_| Error::Malformed { file: path.into(), problem: "it is not UTF-8".into() })
+}
+
+fn open_shards(directory: &Path, index_path: &Path) -> Result<HashMap<String, Tensor>> {
+    let weight_map = WeightMap::parse(index_path, &read_text(index_path)?)?;
+    let files: BTreeSet<&str> = weight_map.entries.iter().map(|(_, file)| file.as_str()).collect();
+    let mut found: HashMap<(String, &str), Tensor> = HashMap::new();
+    for file in files {
+        let path = directory.join(file);
+        if !path.is_file() {
+            let problem = format!("it is named in {}, but is not there", index_path.display());
+            return Err(Error::MissingFile { file: path, problem });
+        }
+        for tensor in open_safetensors(&path)? {
+            found.insert((tensor.name.clone(), file), tensor);
+        }
+    }
+    let mut tensors = HashMap::with_capacity(weight_map.entries.len());
+    for (name, file) in &weight_map.entries {
+        let Some(tensor) = found.remove(&(name.clone(), file.as_str())) else {
+            let problem = format!("tensor {name} is said to be in {file}, but is not");
+            return Err(Error::Malformed { file: index_path.into(), problem });
+        };
+        tensors.insert(name.clone(), tensor);
+    }
+    Ok(tensors)
+}
+
+/// Tensor name and file, names unique.
+struct WeightMap {
+    entries: Vec<(String, String)>,
+}
+
+impl WeightMap {
+    fn parse(path: &Path, text: &str) -> Result<WeightMap> {
+        let malformed = |problem: String| Error::Malformed { file: path.into(), problem };
+        let index: crate::unique_map::Index =
+            serde_json::from_str(text).map_err(|error| malformed(format!("it is not a valid index: {error}")))?;
+        for (name, file) in &index.weight_map.0 {
+            let is_plain = !file.contains(['/', '\\', '\0']) && file != "." && file != "..";
+            if !is_plain || !file.ends_with(".safetensors") {
+                return Err(malformed(format!(
+                    "tensor {name} is said to be in {file:?}, which is no file name of a shard"
+                )));
+            }
+        }
+        Ok(WeightMap { entries: index.weight_map.0 })
+    }
+}
+
+fn count_mtp_heads<'a>(directory: &Path, names: impl Iterator<Item = &'a String>) -> Result<usize> {
+    let heads: BTreeSet<usize> = names
+        .filter_map(|name| match role_of(name) {
+            Some(Role::Block { place: Place::Mtp(head), .. }) => Some(head),
+            _ => None,
+        })
+        .collect();
+    let count = heads.len();
+    if count > MAX_MTP_HEADS || heads.last().is_some_and(|&last| last + 1 != count) {
+        let problem =
+            format!("its MTP heads are {heads:?}; they must be 0, 1, … without a gap, at most {MAX_MTP_HEADS}");
+        return Err(Error::Malformed { file: directory.into(), problem });
+    }
+    Ok(count)
+}
