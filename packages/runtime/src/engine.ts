@@ -168,7 +168,7 @@ class StepEngine implements Engine {
     const rows = this.#placement.plan(this.#tokenBudget);
     if (rows.length === 0) {
       throw new MimoError('invalid-argument', `The scheduler left ${this.#sequences.size} sequences without a row.`, {
-        hint: 'schedule() must return a row while a sequence is live.',
+        hint: 'order() must list every sequence that was added and not removed.',
       });
     }
     const depth = Math.min(this.#drafts.depth({ rows: rows.length, maxDraft: this.#runner.maxDraft }), this.#runner.maxDraft);

@@ -2,7 +2,7 @@
 // enough for all. Who is important is the scheduler's say.
 import { MimoError, none } from '@mimokit/protocol';
 import type { KvManager } from './kv/kv-manager.ts';
-import type { ScheduledRow, Scheduler } from './scheduler.ts';
+import { rowOf, type ScheduledRow, type Scheduler } from './scheduler.ts';
 import { remainingTokens, type Sequence } from './sequence.ts';
 
 /** A row with everything the batch needs to know. */
@@ -52,7 +52,12 @@ export class Placement {
       // A row may have lost its place to a more important one above.
       if (row.sequence.state === 'live' && this.#makeRoom(row)) placed.push(this.#place(row));
     }
-    return placed;
+    if (placed.length > 0) return placed;
+    // All scheduled rows have to wait for blocks. The most important sequence can always have them, and goes on.
+    const first = this.#scheduler.order().find((sequence) => sequence.state === 'live');
+    if (first === undefined) return [];
+    const row = rowOf(first, tokenBudget);
+    return this.#makeRoom(row) ? [this.#place(row)] : [];
   }
 
   /** Gives back what a live sequence holds; it waits again and computes what is not cached by then a second time. */
