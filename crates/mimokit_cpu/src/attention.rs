@@ -1,0 +1,269 @@
+//! Attention of the query heads that share one KV head over keys in position order; the body of attn_global and attn_window.
+//!
+//! Keys come in segments of 256, counted from the first visible one: scores, their maximum, exponentials and the weighted sum of
+//! values per segment, then a merge into the running state. Neither blocks, rings, chunks nor other queries enter that order,
+//! so a query gives the same bits however its keys are stored.
+
+use std::marker::PhantomData;
+
+use mimokit_model::kv::KvDtype;
+
+use crate::buffers::buffer;
+use crate::kv::HeadStore;
+use crate::linear::{Bf16, E4m3, Element, F32, sixteen};
+use crate::simd::{E4M3_LIFT, Kernel, LANES, Level, Simd, dispatch, exp};
+
+/// Keys of one segment.
+const SEGMENT: usize = 256;
+
+/// Consecutive positions in consecutive slots of a store.
+#[derive(Clone, Copy)]
+pub(crate) struct Run<'a> {
+    pub(crate) store: &'a [u8],
+    pub(crate) first_slot: usize,
+    pub(crate) count: usize,
+}
+
+/// One position's query heads of one KV head.
+pub(crate) struct Attend<'a> {
+    pub(crate) store: HeadStore,
+    /// Visible keys in position order; at least one.
+    pub(crate) runs: &'a [Run<'a>],
+    /// [heads, qk_dim]
+    pub(crate) q: &'a [f32],
+    /// One logit per head.
+    pub(crate) sinks: Option<&'a [f32]>,
+    /// [heads, v_dim]
+    pub(crate) out: &'a mut [f32],
+}
+
+pub(crate) fn attend(level: Level, ask: Attend<'_>) {
+    match ask.store.dtype {
+        KvDtype::F32 => dispatch(level, Heads { ask, element: PhantomData::<F32> }),
+        KvDtype::Bf16 => dispatch(level, Heads { ask, element: PhantomData::<Bf16> }),
+        KvDtype::Fp8 => dispatch(level, Heads { ask, element: PhantomData::<E4m3> }),
+    }
+}
+
+struct Heads<'a, E> {
+    ask: Attend<'a>,
+    element: PhantomData<E>,
+}
+
+impl<E: Element> Kernel for Heads<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let heads = self.ask.q.len() / self.ask.store.qk_dim;
+        let mut head = 0;
+        while head < heads {
+            head += match heads - head {
+                1 => self.heads::<S, 1>(simd, head),
+                2 | 3 => self.heads::<S, 2>(simd, head),
+                _ => self.heads::<S, 4>(simd, head),
+            };
+        }
+    }
+}
+
+impl<E: Element> Heads<'_, E> {
+    /// Heads `first .. first + H` together, so that a key or value is loaded once for all.
+    #[inline(always)]
+    fn heads<S: Simd, const H: usize>(&mut self, simd: S, first: usize) -> usize {
+        let store = self.ask.store;
+        let lift = if store.dtype == KvDtype::Fp8 { E4M3_LIFT } else { 1.0 };
+        let scale = lift / (store.qk_dim as f32).sqrt();
+        let mut q = buffer(H * store.qk_dim);
+        for (to, x) in q.iter_mut().zip(&self.ask.q[first * store.qk_dim..]) {
+            *to = x * lift;
+        }
+        let mut running = buffer(H * store.v_stride);
+        running.fill(0.0);
+        // With a sink the denominator starts as exp(sink - sink); without one, as nothing.
+        let mut max: [f32; H] = [f32::NEG_INFINITY; H];
+        let mut total: [f32; H] = [0.0; H];
+        if let Some(sinks) = self.ask.sinks {
+            max.copy_from_slice(&sinks[first..first + H]);
+            total = [1.0; H];
+        }
+        let mut weights = [[0.0_f32; SEGMENT]; H];
+        let mut pieces = Pieces::new(self.ask.runs);
+        loop {
+            let segment = pieces.next_segment();
+            if segment.count == 0 {
+                break;
+            }
+            let mut at = 0;
+            for piece in segment.pieces(self.ask.runs) {
+                scores::<S, E, H>(simd, &store, piece, &q, scale, &mut weights, at);
+                at += piece.count;
+            }
+            let mut keep = [0.0; H];
+            let mut add = [0.0; H];
+            for h in 0..H {
+                let weights = &mut weights[h];
+                let mut top = weights[..at].iter().fold(f32::NEG_INFINITY, |top, &score| top.max(score));
+                let segment_max = top;
+                top = top.max(max[h]);
+                let sum = exponentials(simd, weights, at, segment_max);
+                let pair = exp(simd, simd.load(&merge_exponents(max[h] - top, segment_max - top)));
+                let mut factors = [0.0; LANES];
+                simd.store(pair, &mut factors);
+                (keep[h], add[h]) = (factors[0], factors[1]);
+                total[h] = sum.mul_add(add[h], total[h] * keep[h]);
+                max[h] = top;
+            }
+            if store.dtype == KvDtype::Fp8 {
+                let mut at = 0;
+                for piece in segment.pieces(self.ask.runs) {
+                    for slot in piece.first_slot..piece.first_slot + piece.count {
+                        let scale = store.value_scale(piece.store, slot) * E4M3_LIFT;
+                        weights.iter_mut().for_each(|weights| weights[at] *= scale);
+                        at += 1;
+                    }
+                }
+            }
+            for chunk in 0..store.v_stride / LANES {
+                let mut sums = [simd.zero(); H];
+                let mut at = 0;
+                for piece in segment.pieces(self.ask.runs) {
+                    for slot in piece.first_slot..piece.first_slot + piece.count {
+                        let value = E::load(simd, store.value(piece.store, slot, chunk));
+                        for h in 0..H {
+                            sums[h] = simd.fma(simd.splat(weights[h][at]), value, sums[h]);
+                        }
+                        at += 1;
+                    }
+                }
+                for h in 0..H {
+                    let lanes = &mut running[h * store.v_stride + chunk * LANES..][..LANES];
+                    let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
+                    let old = simd.mul(simd.load(lanes), simd.splat(keep[h]));
+                    simd.store(simd.fma(sums[h], simd.splat(add[h]), old), lanes);
+                }
+            }
+        }
+        for h in 0..H {
+            let out = &mut self.ask.out[(first + h) * store.v_dim..][..store.v_dim];
+            for (out, x) in out.iter_mut().zip(&running[h * store.v_stride..]) {
+                *out = x / total[h] * lift;
+            }
+        }
+        H
+    }
+}
+
+#[inline(always)]
+fn merge_exponents(keep: f32, add: f32) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    // Minus infinity (no key before) is held at the smallest exponent; what it scales is zero.
+    lanes[0] = keep;
+    lanes[1] = add;
+    lanes
+}
+
+/// Scores of one piece's keys into `scores[..][at ..]`: sixteen keys at a time, summed over dims in order.
+#[inline(always)]
+fn scores<S: Simd, E: Element, const H: usize>(
+    simd: S,
+    store: &HeadStore,
+    piece: Run<'_>,
+    q: &[f32],
+    scale: f32,
+    scores: &mut [[f32; SEGMENT]; H],
+    at: usize,
+) {
+    let end = piece.first_slot + piece.count;
+    for tile in piece.first_slot / LANES..end.div_ceil(LANES) {
+        let mut sums = [simd.zero(); H];
+        for dim in 0..store.qk_dim {
+            let keys = E::load(simd, store.keys(piece.store, tile, dim));
+            for h in 0..H {
+                sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + dim]), keys, sums[h]);
+            }
+        }
+        let from = piece.first_slot.max(tile * LANES);
+        let to = end.min((tile + 1) * LANES);
+        for h in 0..H {
+            let mut lanes = [0.0; LANES];
+            simd.store(simd.mul(sums[h], simd.splat(scale)), &mut lanes);
+            for slot in from..to {
+                let score = lanes[slot - tile * LANES] * store.key_scale(piece.store, slot);
+                scores[h][at + slot - piece.first_slot] = score;
+            }
+        }
+    }
+}
+
+/// Turns `count` scores into exp(score - max), zeros up to a whole vector, and sums them over lanes.
+#[inline(always)]
+fn exponentials<S: Simd>(simd: S, weights: &mut [f32; SEGMENT], count: usize, max: f32) -> f32 {
+    let mut sums = simd.zero();
+    for chunk in 0..count.div_ceil(LANES) {
+        let shifted = simd.sub(simd.load(sixteen(weights, chunk)), simd.splat(max));
+        let lanes = &mut weights[chunk * LANES..(chunk + 1) * LANES];
+        let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
+        simd.store(exp(simd, shifted), lanes);
+        let valid = count - chunk * LANES;
+        if valid < LANES {
+            lanes[valid..].fill(0.0);
+        }
+        sums = simd.add(sums, simd.load(lanes));
+    }
+    simd.sum(sums)
+}
+
+/// Cuts runs into segments.
+struct Pieces<'a> {
+    runs: &'a [Run<'a>],
+    run: usize,
+    offset: usize,
+}
+
+/// Up to `SEGMENT` keys: `count` of them from `offset` in run `run` on.
+struct Segment {
+    run: usize,
+    offset: usize,
+    count: usize,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(runs: &'a [Run<'a>]) -> Pieces<'a> {
+        Pieces { runs, run: 0, offset: 0 }
+    }
+
+    fn next_segment(&mut self) -> Segment {
+        let mut segment = Segment { run: self.run, offset: self.offset, count: 0 };
+        while segment.count < SEGMENT && self.run < self.runs.len() {
+            let left = self.runs[self.run].count - self.offset;
+            let taken = left.min(SEGMENT - segment.count);
+            segment.count += taken;
+            self.offset += taken;
+            if self.offset == self.runs[self.run].count {
+                self.run += 1;
+                self.offset = 0;
+            }
+        }
+        segment
+    }
+}
+
+impl Segment {
+    /// The segment's parts of the runs, in order.
+    #[inline(always)]
+    fn pieces<'a>(&self, runs: &'a [Run<'a>]) -> impl Iterator<Item = Run<'a>> {
+        let mut left = self.count;
+        let mut offset = self.offset;
+        runs[self.run.min(runs.len())..].iter().map_while(move |run| {
+            if left == 0 {
+                return None;
+            }
+            let count = left.min(run.count - offset);
+            let piece = Run { store: run.store, first_slot: run.first_slot + offset, count };
+            left -= count;
+            offset = 0;
+            Some(piece)
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Stored elements of a weight: how sixteen of them become lanes.
+
+use crate::simd::{LANES, Simd};
+
+/// One storage type. `load` takes exactly `BYTES * 16` bytes.
+pub(crate) trait Element {
+    const BYTES: usize;
+    fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V;
+}
+
+/// E4M3, as the value times 2^-120 (`simd::E4M3_LIFT`, twice, undoes it).
+pub(crate) struct E4m3;
+pub(crate) struct Bf16;
+pub(crate) struct F32;
+
+impl Element for E4m3 {
+    const BYTES: usize = 1;
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
+        simd.e4m3(exactly(sixteen))
+    }
+}
+
+impl Element for Bf16 {
+    const BYTES: usize = 2;
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
+        simd.bf16(exactly(sixteen))
+    }
+}
+
+impl Element for F32 {
+    const BYTES: usize = 4;
+    #[inline(always)]
+    fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
+        simd.f32(exactly(sixteen))
+    }
+}
+
+/// Fewer than sixteen elements, the missing ones zero.
+#[inline(always)]
+pub(crate) fn load_short<S: Simd, E: Element>(simd: S, bytes: &[u8]) -> S::V {
+    let mut padded = [0; 4 * LANES];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    E::load(simd, &padded[..E::BYTES * LANES])
+}
+
+#[inline(always)]
+fn exactly<const N: usize>(bytes: &[u8]) -> &[u8; N] {
+    bytes.try_into().expect("sixteen elements")
+}
+
+/// Sixteen floats of a slice whose length is a multiple of sixteen.
+#[inline(always)]
+pub(crate) fn sixteen(x: &[f32], chunk: usize) -> &[f32; LANES] {
+    x[chunk * LANES..chunk * LANES + LANES].try_into().expect("sixteen floats")
+}

@@ -1,0 +1,84 @@
+//! One weight row against at most four activation rows: the row is read once, decoded in registers. Bound: the weight's bytes.
+
+use super::element::{Element, load_short, sixteen};
+use crate::fp8::BLOCK;
+use crate::simd::{Kernel, LANES, Simd};
+
+/// How far ahead of its use a weight is asked for.
+const PREFETCH: usize = 2048;
+
+/// Products of weight rows with `T` activation rows; `out` is [T, rows.len()].
+pub(super) struct Few<'a, E, const T: usize> {
+    pub(super) weights: super::RowsOf<'a>,
+    pub(super) x: [&'a [f32]; T],
+    pub(super) x_scales: [&'a [f32]; T],
+    pub(super) rows: std::ops::Range<usize>,
+    pub(super) out: &'a mut [f32],
+    pub(super) element: std::marker::PhantomData<E>,
+}
+
+impl<E: Element, const T: usize> Kernel for Few<'_, E, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let count = self.rows.len();
+        for (index, row) in self.rows.clone().enumerate() {
+            let bytes = self.weights.row(row);
+            let scales = self.weights.scales(row);
+            let sums = row_products::<S, E, T>(simd, bytes, self.weights.columns, scales, self.x, self.x_scales);
+            for (t, sum) in sums.into_iter().enumerate() {
+                self.out[t * count + index] = sum * self.weights.factor;
+            }
+        }
+    }
+}
+
+/// The order of one output element: per block of 128 columns sixteen lanes of fused multiply-adds, then one more with the block's scale
+/// onto the running lanes; the fixed tree at the end.
+#[inline(always)]
+fn row_products<S: Simd, E: Element, const T: usize>(
+    simd: S,
+    bytes: &[u8],
+    columns: usize,
+    scales: &[f32],
+    x: [&[f32]; T],
+    x_scales: [&[f32]; T],
+) -> [f32; T] {
+    let mut running = [simd.zero(); T];
+    let block_bytes = BLOCK * E::BYTES;
+    let whole = columns / BLOCK;
+    for block in 0..whole {
+        let weights = &bytes[block * block_bytes..][..block_bytes];
+        for line in 0..block_bytes / 64 {
+            simd.prefetch(weights.as_ptr().wrapping_add(PREFETCH + 64 * line));
+        }
+        let x: [&[f32; BLOCK]; T] =
+            std::array::from_fn(|t| x[t][block * BLOCK..][..BLOCK].try_into().expect("a whole block"));
+        let mut sums = [simd.zero(); T];
+        for chunk in 0..BLOCK / LANES {
+            let w = E::load(simd, &weights[chunk * LANES * E::BYTES..][..LANES * E::BYTES]);
+            for t in 0..T {
+                sums[t] = simd.fma(w, simd.load(sixteen(x[t], chunk)), sums[t]);
+            }
+        }
+        for t in 0..T {
+            running[t] = simd.fma(sums[t], simd.splat(super::block_factor(scales, x_scales[t], block)), running[t]);
+        }
+    }
+    if whole * BLOCK < columns {
+        let weights = &bytes[whole * block_bytes..];
+        let mut sums = [simd.zero(); T];
+        for (chunk, part) in weights.chunks(LANES * E::BYTES).enumerate() {
+            let is_whole = part.len() == LANES * E::BYTES;
+            let w = if is_whole { E::load(simd, part) } else { load_short::<S, E>(simd, part) };
+            for t in 0..T {
+                sums[t] = simd.fma(w, simd.load(sixteen(&x[t][whole * BLOCK..], chunk)), sums[t]);
+            }
+        }
+        for t in 0..T {
+            running[t] = simd.fma(sums[t], simd.splat(super::block_factor(scales, x_scales[t], whole)), running[t]);
+        }
+    }
+    running.map(|lanes| simd.sum(lanes))
+}

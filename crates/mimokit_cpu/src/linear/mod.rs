@@ -1,0 +1,215 @@
+//! Matrix products straight from the checkpoint's bytes: y = W x for E4M3 with block scales, BF16 and F32 weights.
+//!
+//! One fixed order per output element, whatever the number of rows, the instructions or the threads: see few.rs. So a batch, a
+//! chunk, or a verify gives the bits of the single row.
+
+mod element;
+mod few;
+mod many;
+mod rows;
+
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use mimokit_checkpoint::{BlockScales, Dtype, Linear};
+use mimokit_model::{Error, Result};
+
+pub(crate) use element::{Bf16, E4m3, Element, F32, sixteen};
+pub(crate) use rows::{Input, Rows};
+
+use crate::fp8::BLOCK;
+use crate::pool::Parts;
+use crate::simd::{E4M3_LIFT, Level, dispatch};
+use crate::{Act, CpuBackend};
+
+/// Up to this many activation rows the weight is decoded in registers, above it in panels.
+const FEW: usize = 4;
+/// Weight bytes worth handing to a thread.
+const TASK_BYTES: usize = 64 * 1024;
+
+/// A weight in the bytes of its checkpoint.
+#[derive(Debug)]
+pub struct Matrix {
+    pub(crate) linear: Linear,
+}
+
+impl Matrix {
+    pub(crate) fn new(linear: &Linear) -> Result<Matrix> {
+        let unfit = |problem: String| Err(Error::Device(format!("{}: {problem}", linear.name)));
+        match (linear.dtype, &linear.scales) {
+            (Dtype::F8E4M3, Some(scales)) if scales.block_cols != BLOCK => {
+                return unfit(format!("scale blocks of {} columns; the CPU kernels know {BLOCK}", scales.block_cols));
+            }
+            (Dtype::F8E4M3, Some(_)) | (Dtype::F32 | Dtype::Bf16, None) => {}
+            (dtype, _) => return unfit(format!("the CPU kernels do not multiply {}", dtype.name())),
+        }
+        Ok(Matrix { linear: linear.clone() })
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.linear.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.linear.cols
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.linear.cols * self.linear.dtype.bytes()
+    }
+
+    /// Row `row` as floats, exactly.
+    pub(crate) fn decode_row(&self, row: usize, to: &mut [f32]) {
+        let bytes = &self.linear.bytes[row * self.row_bytes()..(row + 1) * self.row_bytes()];
+        match self.linear.dtype {
+            Dtype::F32 => {
+                for (x, b) in to.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                    *x = f32::from_le_bytes(*b);
+                }
+            }
+            Dtype::Bf16 => {
+                for (x, b) in to.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                    *x = f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16);
+                }
+            }
+            _ => {
+                let scales = self.linear.scales.as_ref().map_or(&[][..], |scales| scales.row(row));
+                for (column, (x, b)) in to.iter_mut().zip(bytes).enumerate() {
+                    *x = crate::fp8::DECODED[usize::from(*b)] * scales[column / BLOCK];
+                }
+            }
+        }
+    }
+
+    fn view(&self) -> RowsOf<'_> {
+        RowsOf {
+            bytes: &self.linear.bytes,
+            row_bytes: self.row_bytes(),
+            columns: self.linear.cols,
+            scales: self.linear.scales.as_ref(),
+            factor: if self.linear.dtype == Dtype::F8E4M3 { E4M3_LIFT } else { 1.0 },
+        }
+    }
+}
+
+/// What kernels see of a weight.
+#[derive(Clone, Copy)]
+struct RowsOf<'a> {
+    bytes: &'a [u8],
+    row_bytes: usize,
+    columns: usize,
+    scales: Option<&'a BlockScales>,
+    /// What a finished sum is multiplied by: the second half of the E4M3 lift.
+    factor: f32,
+}
+
+impl<'a> RowsOf<'a> {
+    #[inline(always)]
+    fn row(&self, row: usize) -> &'a [u8] {
+        &self.bytes[row * self.row_bytes..(row + 1) * self.row_bytes]
+    }
+
+    #[inline(always)]
+    fn scales(&self, row: usize) -> &'a [f32] {
+        self.scales.map_or(&[], |scales| scales.row(row))
+    }
+}
+
+/// The factor of a block's sum: weight scale times activation scale, 1 where there is none.
+#[inline(always)]
+fn block_factor(scales: &[f32], x_scales: &[f32], block: usize) -> f32 {
+    match (scales.is_empty(), x_scales.is_empty()) {
+        (true, _) => 1.0,
+        (false, true) => scales[block],
+        (false, false) => scales[block] * x_scales[block],
+    }
+}
+
+/// `out[i, r - rows.start]` = weight row r times input row `tokens[i]`; `out` is [tokens.len(), rows.len()]. On this thread.
+pub(crate) fn product(level: Level, matrix: &Matrix, input: &Input, tokens: &[u32], rows: Range<usize>, out: &mut [f32]) {
+    match matrix.linear.dtype {
+        Dtype::F8E4M3 => product_of::<E4m3>(level, matrix, input, tokens, rows, out),
+        Dtype::Bf16 => product_of::<Bf16>(level, matrix, input, tokens, rows, out),
+        _ => product_of::<F32>(level, matrix, input, tokens, rows, out),
+    }
+}
+
+fn product_of<E: Element>(
+    level: Level,
+    matrix: &Matrix,
+    input: &Input,
+    tokens: &[u32],
+    rows: Range<usize>,
+    out: &mut [f32],
+) {
+    let x = input.rows_for(matrix.linear.dtype);
+    let few = |t: usize| (x.row(tokens[t] as usize), x.group_scales(tokens[t] as usize));
+    let weights = matrix.view();
+    match tokens.len() {
+        0 => {}
+        1 => few_rows::<E, 1>(level, weights, few, rows, out),
+        2 => few_rows::<E, 2>(level, weights, few, rows, out),
+        3 => few_rows::<E, 3>(level, weights, few, rows, out),
+        FEW => few_rows::<E, FEW>(level, weights, few, rows, out),
+        _ => {
+            let x_scales: Vec<&[f32]> = (0..tokens.len()).map(|t| few(t).1).collect();
+            let x: Vec<&[f32]> = (0..tokens.len()).map(|t| few(t).0).collect();
+            let element = PhantomData::<E>;
+            dispatch(level, many::Many { weights, x: &x, x_scales: &x_scales, rows, out, element });
+        }
+    }
+}
+
+fn few_rows<'a, E: Element, const T: usize>(
+    level: Level,
+    weights: RowsOf<'a>,
+    x: impl Fn(usize) -> (&'a [f32], &'a [f32]),
+    rows: Range<usize>,
+    out: &mut [f32],
+) {
+    let inputs: [_; T] = std::array::from_fn(&x);
+    let (x, x_scales) = (inputs.map(|input| input.0), inputs.map(|input| input.1));
+    dispatch(level, few::Few { weights, x, x_scales, rows, out, element: PhantomData::<E> });
+}
+
+/// How many weight rows make one task: enough bytes to be worth it, whole panels, and work for every thread.
+pub(crate) fn task_rows(matrix: &Matrix, tokens: usize, threads: usize) -> usize {
+    let bytes = TASK_BYTES.div_ceil(matrix.row_bytes().max(1)).div_ceil(tokens.max(1));
+    let share = matrix.rows().div_ceil(threads);
+    bytes.min(share).max(1).next_multiple_of(many::PANEL_ROWS)
+}
+
+/// y = W x for all rows of the input, by all threads.
+pub(crate) fn linear(backend: &CpuBackend, matrix: &Matrix, input: &Input) -> Act {
+    let mut out = Act::zeroed(input.plain.count, matrix.rows());
+    linear_into(backend, matrix, input, &mut out, |y, sums| y.copy_from_slice(sums));
+    out
+}
+
+/// Applies `join(out[t, rows], sums)` to every row of outputs, by all threads.
+pub(crate) fn linear_into(
+    backend: &CpuBackend,
+    matrix: &Matrix,
+    input: &Input,
+    out: &mut Act,
+    join: impl Fn(&mut [f32], &[f32]) + Sync,
+) {
+    let tokens: Vec<u32> = (0..input.plain.count as u32).collect();
+    // Prepared once, before the threads would each wait for it.
+    input.rows_for(matrix.linear.dtype);
+    let step = task_rows(matrix, tokens.len(), backend.pool.threads());
+    let (height, width) = (matrix.rows(), out.width);
+    let parts = Parts::new(&mut out.values);
+    backend.pool.run(height.div_ceil(step), &|task| {
+        let rows = task * step..height.min((task + 1) * step);
+        let mut sums = crate::buffers::buffer(tokens.len() * rows.len());
+        product(backend.level, matrix, input, &tokens, rows.clone(), &mut sums);
+        for (t, sums) in sums.chunks_exact(rows.len()).enumerate() {
+            // SAFETY: tasks have disjoint rows of the weight, hence disjoint columns of every output row.
+            join(unsafe { parts.part(t * width + rows.start, rows.len()) }, sums);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Activation rows made ready for a weight's type: padded with zeros to whole vectors, lifted for E4M3, quantised when the engine
+//! was asked to.
+
+use std::sync::OnceLock;
+
+use mimokit_checkpoint::Dtype;
+
+use crate::fp8;
+use crate::simd::{E4M3_LIFT, LANES};
+
+/// Rows of floats with a stride that is a multiple of sixteen; what is past `width` is zero.
+pub(crate) struct Rows {
+    pub(crate) count: usize,
+    pub(crate) stride: usize,
+    pub(crate) values: Vec<f32>,
+    /// With quantised activations: [count, groups of 128], what a group's values are to be multiplied by.
+    scales: Option<(usize, Vec<f32>)>,
+}
+
+impl Rows {
+    pub(crate) fn zeroed(count: usize, width: usize) -> Rows {
+        let stride = width.next_multiple_of(LANES);
+        Rows { count, stride, values: vec![0.0; count * stride], scales: None }
+    }
+
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.stride..(row + 1) * self.stride]
+    }
+
+    /// The group scales of a row; empty when there are none.
+    pub(crate) fn group_scales(&self, row: usize) -> &[f32] {
+        match &self.scales {
+            Some((groups, scales)) => &scales[row * groups..(row + 1) * groups],
+            None => &[],
+        }
+    }
+}
+
+/// The input of one or several linears, prepared for each kind of weight when first asked for.
+pub(crate) struct Input {
+    pub(crate) width: usize,
+    pub(crate) plain: Rows,
+    lifted: OnceLock<Rows>,
+    quantise: bool,
+}
+
+impl Input {
+    /// `plain` has rows of `width`; with `quantise`, E4M3 weights see the rows as the checkpoint's own scheme rounds them.
+    pub(crate) fn new(plain: Rows, width: usize, quantise: bool) -> Input {
+        Input { width, plain, lifted: OnceLock::new(), quantise }
+    }
+
+    pub(crate) fn rows_for(&self, dtype: Dtype) -> &Rows {
+        match dtype {
+            Dtype::F8E4M3 => self.lifted.get_or_init(|| if self.quantise { self.quantised() } else { self.lift() }),
+            _ => &self.plain,
+        }
+    }
+
+    fn lift(&self) -> Rows {
+        let values = self.plain.values.iter().map(|x| x * E4M3_LIFT).collect();
+        Rows { values, scales: None, ..self.plain }
+    }
+
+    fn quantised(&self) -> Rows {
+        let groups = self.width.div_ceil(fp8::BLOCK);
+        let mut values = vec![0.0; self.plain.values.len()];
+        let mut scales = Vec::with_capacity(self.plain.count * groups);
+        for row in 0..self.plain.count {
+            let start = row * self.plain.stride;
+            for first in (0..self.width).step_by(fp8::BLOCK) {
+                let range = start + first..start + self.width.min(first + fp8::BLOCK);
+                let group = &self.plain.values[range.clone()];
+                let scale = fp8::activation_scale(group);
+                scales.push(scale);
+                for (to, x) in values[range].iter_mut().zip(group) {
+                    *to = fp8::decode(fp8::encode(x / scale)) * E4M3_LIFT;
+                }
+            }
+        }
+        Rows { values, scales: Some((groups, scales)), ..self.plain }
+    }
+}

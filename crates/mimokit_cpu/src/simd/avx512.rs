@@ -1,0 +1,110 @@
+//! AVX-512 (F, BW, DQ, VL): sixteen lanes as one register.
+
+use std::arch::x86_64::*;
+
+use super::{Kernel, LANES, Simd};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+type V = __m512;
+
+/// # Safety
+/// The processor has AVX-512 F, BW, DQ and VL, AVX2 and FMA.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run(Avx512(()))
+}
+
+/// Wraps intrinsics that need the features which an `Avx512` value proves.
+macro_rules! evex {
+    ($($body:tt)*) => {
+        // SAFETY: an Avx512 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays.
+        unsafe { $($body)* }
+    };
+}
+
+impl Simd for Avx512 {
+    type V = V;
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> V {
+        evex!(_mm512_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32; LANES]) -> V {
+        evex!(_mm512_loadu_ps(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn f32(self, x: &[u8; 64]) -> V {
+        evex!(_mm512_loadu_ps(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn bf16(self, x: &[u8; 32]) -> V {
+        evex!({
+            let wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(x.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(wide))
+        })
+    }
+    #[inline(always)]
+    fn e4m3(self, x: &[u8; 16]) -> V {
+        evex!({
+            let wide = _mm512_cvtepi8_epi32(_mm_loadu_si128(x.as_ptr().cast()));
+            let mask = _mm512_set1_epi32(0x87f0_0000_u32 as i32);
+            _mm512_castsi512_ps(_mm512_and_si512(_mm512_slli_epi32::<20>(wide), mask))
+        })
+    }
+    #[inline(always)]
+    fn store(self, v: V, to: &mut [f32; LANES]) {
+        evex!(_mm512_storeu_ps(to.as_mut_ptr(), v))
+    }
+    #[inline(always)]
+    fn fma(self, a: V, b: V, c: V) -> V {
+        evex!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn add(self, a: V, b: V) -> V {
+        evex!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: V, b: V) -> V {
+        evex!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: V, b: V) -> V {
+        evex!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: V, b: V) -> V {
+        evex!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: V, b: V) -> V {
+        evex!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn min(self, a: V, b: V) -> V {
+        evex!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn pow2(self, magic: V) -> V {
+        evex!({
+            let shifted = _mm512_slli_epi32::<23>(_mm512_castps_si512(magic));
+            _mm512_castsi512_ps(_mm512_add_epi32(shifted, _mm512_set1_epi32(0x3f80_0000)))
+        })
+    }
+    #[inline(always)]
+    fn sum(self, v: V) -> f32 {
+        evex!({
+            let eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+        })
+    }
+    #[inline(always)]
+    fn prefetch(self, address: *const u8) {
+        evex!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
+    }
+}
