@@ -15,6 +15,8 @@ pub enum Error {
     Argument(String),
     #[error("{problem}")]
     KvTooSmall { problem: String },
+    #[error("Loading was aborted.")]
+    Aborted,
     /// The device failed: out of memory, lost, a kernel error.
     #[error("The backend failed: {0}")]
     Device(String),
@@ -31,6 +33,7 @@ impl Error {
             Error::Token { .. } => "token-out-of-range",
             Error::Argument(_) => "invalid-argument",
             Error::KvTooSmall { .. } => "kv-too-small",
+            Error::Aborted => "aborted",
             Error::Device(_) => "runner-failed",
         }
     }

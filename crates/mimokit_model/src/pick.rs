@@ -115,7 +115,7 @@ fn draw(row: &[f32], ask: &PickAsk<'_>, emitted: &[u32], position: u32, scratch:
     let pickable = ask.pickable_ids.min(row.len());
     let sampling = &ask.sampling;
     if sampling.temperature == 0.0 && !sampling.has_penalties() && ask.bias_ids.is_empty() {
-        return largest(row[..pickable].iter().map(|&value| f64::from(value)));
+        return largest_logit(&row[..pickable]);
     }
     scratch.values.clear();
     scratch.values.extend(row.iter().map(|&value| if value.is_nan() { f64::NEG_INFINITY } else { f64::from(value) }));
@@ -133,6 +133,11 @@ fn draw(row: &[f32], ask: &PickAsk<'_>, emitted: &[u32], position: u32, scratch:
         *value /= f64::from(sampling.temperature);
     }
     sample(values, sampling, random_at(ask.seed, position), &mut scratch.order, &mut scratch.probabilities)
+}
+
+/// Index of the largest logit, the lowest on a tie.
+pub fn largest_logit(row: &[f32]) -> u32 {
+    largest(row.iter().map(|&value| f64::from(value)))
 }
 
 /// Index of the largest value, the lowest on a tie; NaN counts as minus infinity.
