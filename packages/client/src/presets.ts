@@ -1,0 +1,101 @@
+// What differs between servers of MiMo, as data: how to sign, which spelling to send, which parameters exist. Reading is
+// never preset-dependent: both spellings of reasoning and all delta shapes are understood from everyone.
+import type { Sampling } from '@mimokit/protocol';
+
+export type ReasoningField = 'reasoning_content' | 'reasoning';
+
+export interface Preset {
+  readonly name: string;
+  /** Where it is found when the caller names no baseURL. */
+  readonly baseURL?: string;
+  /** The header that carries the key: `api-key: KEY` or `Authorization: Bearer KEY`. */
+  readonly auth: 'api-key' | 'bearer';
+  /** The name under which past reasoning is sent back. */
+  readonly reasoningField: ReasoningField;
+  /** `thinking: {type}` or `chat_template_kwargs: {enable_thinking}`. */
+  readonly thinking: 'thinking-type' | 'chat-template-kwargs';
+  readonly maxTokensField: 'max_completion_tokens' | 'max_tokens';
+  /** Wire name of each sampling parameter; one that is missing here is unknown to the server. */
+  readonly sampling: Readonly<Partial<Record<keyof Sampling, string>>>;
+  readonly seed: boolean;
+  /** Whether `mtp: false` means something to the server. */
+  readonly mtp: boolean;
+  /** Most stop texts in one request. */
+  readonly maxStops?: number;
+  /** How long the response headers may take. Servers that send them with the first token need the time of a prefill. */
+  readonly connectMs: number;
+}
+
+const openaiSampling = {
+  temperature: 'temperature',
+  topP: 'top_p',
+  frequencyPenalty: 'frequency_penalty',
+  presencePenalty: 'presence_penalty',
+} as const;
+const engineSampling = { ...openaiSampling, topK: 'top_k', minP: 'min_p', repetitionPenalty: 'repetition_penalty' };
+
+export type PresetName = 'mimo' | 'sglang' | 'vllm' | 'llama.cpp' | 'mimokit';
+
+export const presets: Readonly<Record<PresetName, Preset>> = {
+  /** The hosted Xiaomi MiMo platform. */
+  mimo: {
+    name: 'mimo',
+    baseURL: 'https://api.xiaomimimo.com/v1',
+    auth: 'api-key',
+    reasoningField: 'reasoning_content',
+    thinking: 'thinking-type',
+    maxTokensField: 'max_completion_tokens',
+    sampling: openaiSampling,
+    seed: false,
+    mtp: false,
+    maxStops: 4,
+    connectMs: 60_000,
+  },
+  sglang: {
+    name: 'sglang',
+    auth: 'bearer',
+    reasoningField: 'reasoning_content',
+    thinking: 'chat-template-kwargs',
+    maxTokensField: 'max_completion_tokens',
+    sampling: engineSampling,
+    seed: true,
+    mtp: false,
+    connectMs: 60_000,
+  },
+  /** Since 2026 vLLM writes `reasoning` and reads both names. */
+  vllm: {
+    name: 'vllm',
+    auth: 'bearer',
+    reasoningField: 'reasoning',
+    thinking: 'chat-template-kwargs',
+    maxTokensField: 'max_completion_tokens',
+    sampling: engineSampling,
+    seed: true,
+    mtp: false,
+    connectMs: 60_000,
+  },
+  /** llama-server, started with --jinja. Its headers come with the first token. */
+  'llama.cpp': {
+    name: 'llama.cpp',
+    auth: 'bearer',
+    reasoningField: 'reasoning_content',
+    thinking: 'chat-template-kwargs',
+    maxTokensField: 'max_tokens',
+    sampling: { ...engineSampling, repetitionPenalty: 'repeat_penalty' },
+    seed: true,
+    mtp: false,
+    connectMs: 600_000,
+  },
+  /** A MimoKit server; also the best guess for an unknown one. */
+  mimokit: {
+    name: 'mimokit',
+    auth: 'bearer',
+    reasoningField: 'reasoning_content',
+    thinking: 'thinking-type',
+    maxTokensField: 'max_completion_tokens',
+    sampling: engineSampling,
+    seed: true,
+    mtp: true,
+    connectMs: 60_000,
+  },
+};
