@@ -85,7 +85,11 @@ function textOf(content: Content, at: string): string {
   if (typeof content === 'string') return content;
   let text = '';
   for (const [index, part] of content.entries()) {
-    if (['image', 'image_url', 'audio', 'audio_url', 'video', 'video_url'].some((kind) => kind === part.type || kind in part)) {
+    if (
+      ['image', 'image_url', 'audio', 'audio_url', 'video', 'video_url'].some(
+        (kind) => kind === part.type || kind in part,
+      )
+    ) {
       throw wrong('invalid-message', `${at}[${index}]`, 'a text part in an assistant message', part.type);
     }
     if (typeof part.text === 'string') text += part.text;
@@ -105,7 +109,11 @@ function toolCallOf(call: unknown, at: string): ToolCall {
   else if (typeof value === 'string') text = value;
   else if (isJsonObject(value)) text = writeJson(value);
   else throw wrong('invalid-message', `${at}.function.arguments`, 'JSON text or an object', value);
-  return { id: typeof id === 'string' ? id : `call_${at.replaceAll(/[^0-9]+/g, '_').slice(1, -1)}`, name, arguments: text };
+  return {
+    id: typeof id === 'string' ? id : `call_${at.replaceAll(/[^0-9]+/g, '_').slice(1, -1)}`,
+    name,
+    arguments: text,
+  };
 }
 
 /** Reads OpenAI-style tools, wrapped (`{type, function}`) or bare. Key order is kept. Throws `invalid-tool`. */
@@ -160,7 +168,8 @@ function toOpenAIToolCall(call: ToolCall): OpenAIToolCall {
 }
 
 function wrong(code: 'invalid-message' | 'invalid-tool', field: string, expected: string, found: unknown): MimoError {
-  const kind = found === null ? 'null' : Array.isArray(found) ? 'an array' : found === undefined ? 'missing' : typeof found;
+  const kind =
+    found === null ? 'null' : Array.isArray(found) ? 'an array' : found === undefined ? 'missing' : typeof found;
   return new MimoError(code, `${field} must be ${expected}; it is ${kind}.`, {
     hint: `See the OpenAI chat format for ${code === 'invalid-tool' ? 'tools' : 'messages'}.`,
     field,

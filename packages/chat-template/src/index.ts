@@ -1,0 +1,6 @@
+// Table of contents.
+export { type ChatTemplate, createChatTemplate } from './chat-template.ts';
+export { createParser, type OutputParser, parse, type ParsedOutput, type ParserOptions } from './parse.ts';
+export { type CallGrammar, type Profile, type ProfileName, profiles } from './profiles.ts';
+export { type LiteralSpan, type RenderedPrompt, type RenderRequest, type Span } from './render.ts';
+export { type RescuePolicy } from './rescue.ts';

@@ -1,0 +1,248 @@
+// Messages → prompt text, byte for byte what the model's Jinja template gives, with the spans the caller wrote. What differs
+// between models comes from the profile; how values print is python-format.ts; tools are render-tools.ts.
+import {
+  type Content,
+  isJsonObject,
+  type JsonObject,
+  jsonEntries,
+  type Message,
+  MimoError,
+  readJson,
+  type Tool,
+  type ToolCall,
+} from '@mimokit/protocol';
+import type { Profile } from './profiles.ts';
+import { lastUserIndex, splitReasoning } from './reasoning-history.ts';
+import { renderTool, renderValue, toolsHead, toolsTail } from './render-tools.ts';
+
+/** Half-open range of UTF-16 code units. */
+export interface Span {
+  start: number;
+  end: number;
+}
+
+/** A piece of the prompt that the caller (or the model, in a past turn) wrote: special tokens in it are only text. */
+export interface LiteralSpan extends Span {
+  /** Index into the messages; -1 for the tools and for the template's own system text. */
+  message: number;
+  field: 'role' | 'content' | 'reasoning' | 'tool-call' | 'tool';
+}
+
+export interface RenderRequest {
+  messages: readonly Message[];
+  tools?: readonly Tool[] | undefined;
+  /** Whether the model may think first; default: the profile's. */
+  thinking?: boolean | undefined;
+  /** Keep the reasoning of every past turn; default: the profile's. Otherwise only that after the last user message. */
+  keepAllReasoning?: boolean | undefined;
+  /** End with the opening of the assistant's turn; default true. */
+  addGenerationPrompt?: boolean | undefined;
+  /**
+   * Render only messages from this index on: exactly the part of the full prompt that they and the generation prompt take.
+   * Costs only that part.
+   */
+  from?: number | undefined;
+}
+
+export interface RenderedPrompt {
+  text: string;
+  /** In order, never overlapping, never empty. */
+  literal: readonly LiteralSpan[];
+  /** Offsets where a turn ends (the system turn, then every message rendered): where keeping a window is worth its bytes. */
+  messageEnds: readonly number[];
+  /** How the parser must start: `content` when the prompt ends with a closed, empty think block. */
+  output: 'auto' | 'content';
+}
+
+/** Renders the prompt. Throws `invalid-message` or `invalid-tool` naming index and field. */
+export function renderPrompt(profile: Profile, request: RenderRequest): RenderedPrompt {
+  const { messages, tools = [], from = 0 } = request;
+  if (messages.length === 0) {
+    throw new MimoError('invalid-message', 'messages is empty; a prompt needs at least one message.', {
+      hint: "Send a user message: { role: 'user', content: '…' }.",
+    });
+  }
+  if (!Number.isInteger(from) || from < 0 || from > messages.length) {
+    throw new MimoError('invalid-argument', `from is ${from}; it must lie in [0, ${messages.length}].`);
+  }
+  const writer = new PromptWriter(profile);
+  const firstTurn = messages[0]!.role === 'system' ? 1 : 0;
+  if (from === 0) {
+    writer.systemTurn(firstTurn === 1 ? messages[0]!.content : undefined, tools);
+    writer.messageEnds.push(writer.text.length);
+  }
+  const keepFrom = (request.keepAllReasoning ?? profile.keepAllReasoning) ? -1 : lastUserIndex(messages);
+  for (let index = Math.max(from, firstTurn); index < messages.length; index++) {
+    const message = messages[index]!;
+    if (message?.role === 'tool') {
+      // A conversation that begins with a tool message gets no turn header: a quirk of the template, kept.
+      const opens = index > firstTurn && messages[index - 1]!.role !== 'tool';
+      const closes = index + 1 === messages.length || messages[index + 1]!.role !== 'tool';
+      writer.toolTurn(index, message.content, opens, closes);
+    } else if (message?.role === 'assistant') {
+      writer.assistantTurn(index, message.reasoning, message.content, message.toolCalls, index > keepFrom);
+    } else {
+      writer.turn(index, message);
+    }
+    writer.messageEnds.push(writer.text.length);
+  }
+  let output: RenderedPrompt['output'] = 'auto';
+  if (request.addGenerationPrompt ?? true) {
+    writer.text += '<|im_start|>assistant\n';
+    if (!(request.thinking ?? profile.thinking)) {
+      writer.text += '<think></think>';
+      output = 'content';
+    }
+  }
+  return { text: writer.text, literal: writer.literal, messageEnds: writer.messageEnds, output };
+}
+
+class PromptWriter {
+  readonly profile: Profile;
+  readonly literal: LiteralSpan[] = [];
+  readonly messageEnds: number[] = [];
+  text = '';
+
+  constructor(profile: Profile) {
+    this.profile = profile;
+  }
+
+  /** Appends what somebody wrote. */
+  write(text: string, message: number, field: LiteralSpan['field']): void {
+    if (text === '') return;
+    const start = this.text.length;
+    this.text += text;
+    this.literal.push({ start, end: start + text.length, message, field });
+  }
+
+  systemTurn(content: Content | undefined, tools: readonly Tool[]): void {
+    this.text += '<|im_start|>system\n';
+    if (content === undefined) this.text += this.profile.defaultSystem;
+    else this.content(content, 0);
+    if (tools.length > 0) {
+      this.text += toolsHead;
+      for (const [index, tool] of tools.entries()) {
+        if (typeof tool?.name !== 'string') {
+          throw new MimoError('invalid-tool', `tools[${index}].name must be a string.`, {
+            field: `tools[${index}].name`,
+          });
+        }
+        this.write(renderTool(tool), -1, 'tool');
+      }
+      this.text += toolsTail;
+    }
+    this.text += '<|im_end|>';
+  }
+
+  turn(index: number, message: Message | undefined): void {
+    if (typeof message?.role !== 'string') {
+      throw new MimoError('invalid-message', `messages[${index}].role must be a string.`, {
+        hint: 'Roles are system, user, assistant and tool; any other prints as it is.',
+        field: `messages[${index}].role`,
+      });
+    }
+    this.text += '<|im_start|>';
+    if (message.role === 'user' || message.role === 'system') this.text += message.role;
+    else this.write(message.role, index, 'role');
+    this.text += '\n';
+    this.content(message.content, index);
+    this.text += '<|im_end|>';
+  }
+
+  toolTurn(index: number, content: Content, opens: boolean, closes: boolean): void {
+    this.text += opens ? '<|im_start|>tool\n<tool_response>\n' : '<tool_response>\n';
+    this.content(content, index);
+    this.text += closes ? '\n</tool_response>\n<|im_end|>' : '\n</tool_response>\n';
+  }
+
+  assistantTurn(
+    index: number,
+    reasoning: string | undefined,
+    content: string,
+    calls: readonly ToolCall[] | undefined,
+    keeps: boolean,
+  ): void {
+    const split = splitReasoning(reasoning, this.plain(content, index));
+    this.text += '<|im_start|>assistant\n<think>';
+    if (keeps) this.write(split.reasoning, index, 'reasoning');
+    this.text += '</think>';
+    this.write(split.content, index, 'content');
+    if (calls) for (let i = 0; i < calls.length; i++) this.call(calls[i]!, index, i);
+    this.text += '<|im_end|>';
+  }
+
+  /** A call as the model wrote it where that is known, else in the template's form. The tags outside are the template's. */
+  call(call: ToolCall, message: number, index: number): void {
+    const open = '<tool_call>';
+    const close = '</tool_call>';
+    const at = call.source?.indexOf(open) ?? -1;
+    if (call.source !== undefined && at >= 0) {
+      const end = call.source.endsWith(close) ? call.source.length - close.length : call.source.length;
+      this.text += call.source.slice(0, at + open.length);
+      this.write(call.source.slice(at + open.length, end), message, 'tool-call');
+      this.text += call.source.slice(end);
+      return;
+    }
+    const field = `messages[${message}].toolCalls[${index}]`;
+    if (typeof call.name !== 'string')
+      throw new MimoError('invalid-message', `${field}.name must be a string.`, { field });
+    let body = `<function=${call.name}>\n`;
+    for (const [key, value] of jsonEntries(argumentsOf(call, field))) {
+      body += `<parameter=${key}>${renderValue(value)}</parameter>\n`;
+    }
+    this.text += '<tool_call>\n';
+    this.write(`${body}</function>`, message, 'tool-call');
+    this.text += '\n</tool_call>';
+  }
+
+  /** Text as written; of parts the text, and a placeholder per image, sound or film where the model has one. */
+  content(content: Content | null | undefined, index: number): void {
+    if (typeof content === 'string') {
+      this.write(content, index, 'content');
+      return;
+    }
+    if (content === null || content === undefined) return;
+    if (!Array.isArray(content)) throw badContent(index, '');
+    for (const [position, part] of content.entries()) {
+      if (typeof part !== 'object' || part === null) throw badContent(index, `[${position}]`);
+      const kind = this.profile.media === null ? undefined : mediaKind(part);
+      if (kind !== undefined) this.text += this.profile.media![kind];
+      else if (typeof part.text === 'string') this.write(part.text, index, 'content');
+    }
+  }
+
+  plain(content: Content | null | undefined, index: number): string {
+    if (typeof content === 'string') return content;
+    if (content === null || content === undefined) return '';
+    if (!Array.isArray(content)) throw badContent(index, '');
+    return content.map((part) => (typeof part.text === 'string' ? part.text : '')).join('');
+  }
+}
+
+const mediaKinds = ['image', 'audio', 'video'] as const;
+
+function mediaKind(part: object & { type?: unknown }): (typeof mediaKinds)[number] | undefined {
+  return mediaKinds.find((kind) => part.type === kind || kind in part || `${kind}_url` in part);
+}
+
+function badContent(index: number, at: string): MimoError {
+  const field = `messages[${index}].content${at}`;
+  return new MimoError('invalid-message', `${field} must be a string or an array of parts.`, { field });
+}
+
+function argumentsOf(call: ToolCall, field: string): JsonObject {
+  const bad = (why: string, cause?: unknown): MimoError =>
+    new MimoError('invalid-message', `${field}.arguments ${why}.`, {
+      hint: 'Arguments are JSON text of one object, as the model or the client gave them.',
+      field: `${field}.arguments`,
+      cause,
+    });
+  let value: unknown;
+  try {
+    value = readJson(call.arguments);
+  } catch (error) {
+    throw bad(`is not JSON: ${error instanceof Error ? error.message : String(error)}`, error);
+  }
+  if (!isJsonObject(value)) throw bad('is not a JSON object');
+  return value;
+}
