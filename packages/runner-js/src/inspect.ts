@@ -41,6 +41,13 @@ export async function runInspect(
   for (let layer = 0; layer < layers.length; layer++) {
     if (wanted.has(`hidden.${layer}`)) afterLayer.set(layer, floats(`hidden.${layer}`, [count, hiddenSize]));
   }
+  // Per layer its place among the MoE layers.
+  const ordinals = config.sparse.map((_, layer) => config.sparse.slice(0, layer).filter(Boolean).length);
+  const moeLayers = config.sparse.filter(Boolean).length;
+  const allRoutes: Tensor | undefined = wanted.has('routes')
+    ? { shape: [count, moeLayers, config.topK], data: new Int32Array(count * moeLayers * config.topK) }
+    : undefined;
+  if (allRoutes !== undefined) found.routes = allRoutes;
   const embedded = wanted.has('embed') ? floats('embed', [count, hiddenSize]) : undefined;
   for (let first = 0; first < count; first += sliceTokens) {
     const end = Math.min(count, first + sliceTokens);
@@ -50,6 +57,7 @@ export async function runInspect(
     embedded?.set(x, first * hiddenSize);
     for (let layer = 0; layer < layers.length; layer++) {
       await runLayer(pass, layer, slice, x, (layer, { experts, weights }) => {
+        if (allRoutes !== undefined) copyRoutes(experts, config.topK, allRoutes, first, ordinals[layer]);
         if (wanted.has(`router.${layer}.ids`)) {
           const tensor = (found[`router.${layer}.ids`] ??= {
             shape: [count, config.topK],
@@ -108,9 +116,17 @@ export async function runInspect(
   return found;
 }
 
+/** The experts [tokens, topK] of one layer into routes [n, moeLayers, topK], the first token being row `first`. */
+function copyRoutes(experts: Int32Array, topK: number, routes: Tensor, first: number, ordinal: number): void {
+  const moeLayers = routes.shape[1];
+  for (let at = 0; at < experts.length; at += topK) {
+    routes.data.set(experts.subarray(at, at + topK), ((first + at / topK) * moeLayers + ordinal) * topK);
+  }
+}
+
 function knownTaps({ model }: Pass): Set<string> {
   const { config, mtp } = model;
-  const taps = ['logits', 'logits.last', 'argmax', 'embed'];
+  const taps = ['logits', 'logits.last', 'argmax', 'routes', 'embed'];
   config.sparse.forEach((isSparse, layer) => {
     taps.push(`hidden.${layer}`);
     if (isSparse) taps.push(`router.${layer}.ids`, `router.${layer}.weights`);

@@ -92,8 +92,10 @@ function draw(logits: Float32Array, random: number, { temperature, topK, topP, m
   }
   let count = 0;
   let sum = 0;
-  // With topP 1 everything stays, however the sum rounds.
-  while (count < kept && (count === 0 || topP >= 1 || sum < topP)) sum += probabilities[count++] / total;
+  // With topP 1 everything stays, however the sum rounds; the first stays always.
+  const enough = topP >= 1 ? Number.POSITIVE_INFINITY : topP;
+  do sum += probabilities[count++] / total;
+  while (count < kept && sum < enough);
   while (count > 1 && probabilities[count - 1] < minP * probabilities[0]) count--;
 
   let left = 0;
