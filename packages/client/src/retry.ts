@@ -37,7 +37,8 @@ export function readRetryAfter(headers: Headers, nowMs: number): number | undefi
   const text = headers.get('retry-after')?.trim();
   if (!text) return undefined;
   const seconds = Number(text);
-  if (seconds >= 0) return seconds * 1000;
+  // Date.parse takes '-5' for a year.
+  if (!Number.isNaN(seconds)) return seconds >= 0 ? seconds * 1000 : undefined;
   const date = Date.parse(text);
   return Number.isNaN(date) ? undefined : Math.max(0, date - nowMs);
 }

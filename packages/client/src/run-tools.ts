@@ -194,16 +194,22 @@ async function* runStep(loop: Loop, step: number, signal: AbortSignal): AsyncGen
   };
   const forced = toolChoice === 'required' || typeof toolChoice === 'object';
   if (toolChoice !== undefined) request.toolChoice = forced && step > 1 ? 'auto' : toolChoice;
+  let answer: Answer | undefined;
   let reasoning = '';
   let content = '';
   try {
+    // Read to its end, so that a connection can be used again.
     for await (const event of loop.model.chat(request)) {
-      if (event.type === 'finish') return { reason: event.reason, usage: event.usage, message: event.message };
+      if (event.type === 'finish') {
+        answer = { reason: event.reason, usage: event.usage, message: event.message };
+        continue;
+      }
       if (event.type === 'reasoning-delta') reasoning += event.text;
       if (event.type === 'text-delta') content += event.text;
       yield event;
     }
   } catch (error) {
+    if (answer) return answer;
     if (!signal.aborted || !(isMimoError(error, 'aborted') || error === signal.reason)) throw error;
     const message: AssistantMessage = { role: 'assistant', ...(reasoning === '' ? {} : { reasoning }), content };
     return {
@@ -212,6 +218,7 @@ async function* runStep(loop: Loop, step: number, signal: AbortSignal): AsyncGen
       usage: { promptTokens: 0, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 },
     };
   }
+  if (answer) return answer;
   throw new MimoError('stream-malformed', `The stream of ${loop.model.modelId} ended without a finish event.`, {
     hint: 'Every ChatModel ends with one; run the conformance cases of @mimokit/protocol/testing on it.',
   });
