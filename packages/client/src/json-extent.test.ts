@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createJsonExtent } from './json-extent.ts';
 
@@ -24,6 +24,6 @@ test('what is no object is never closed', () => {
   for (const text of ['', '[]', '"{}"', '1', '}{}', 'x{}']) {
     const extent = createJsonExtent();
     extent.push(text);
-    expect(extent.closed, text).toBe(false);
+    expect([text, extent.closed]).toEqual([text, false]);
   }
 });

@@ -21,7 +21,7 @@ test('the server decides when it says so, within reason', () => {
 test('only failures that may pass are tried again, and only so often', () => {
   const tried = [408, 429, 500, 502, 503, 504];
   for (let code = 400; code < 600; code++) {
-    expect(retryWaitMs(status(code), 1, defaultRetry, 0) !== undefined, String(code)).toBe(tried.includes(code));
+    expect([code, retryWaitMs(status(code), 1, defaultRetry, 0) !== undefined]).toEqual([code, tried.includes(code)]);
   }
   expect(retryWaitMs(new MimoError('http-network', ''), 1, defaultRetry, 0)).toBe(250);
   expect(retryWaitMs(new MimoError('http-timeout', ''), 1, defaultRetry, 0)).toBe(250);

@@ -69,7 +69,7 @@ describe.each(shapes)('a stream in the shape of $preset', ({ preset, bytes }) =>
       const message = await modelOver([buffer.subarray(0, cut), buffer.subarray(cut)])
         .chat(question)
         .message();
-      expect(message, `cut at ${cut}`).toEqual(whole);
+      expect({ cut, message }).toEqual({ cut, message: whole });
     }
   });
 

@@ -25,7 +25,7 @@ for (const { preset, bytes } of shapes) {
         [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
       });
     };
-    for (const law of chatModelLaws(open, requests)) test(law.name, law.check);
+    test.each(chatModelLaws(open, requests))('$name', ({ check }) => check());
   });
 }
 
@@ -38,5 +38,5 @@ describe('the client without streams', () => {
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     });
   };
-  for (const law of chatModelLaws(open, { text, repeatable: true })) test(law.name, law.check);
+  test.each(chatModelLaws(open, { text, repeatable: true }))('$name', ({ check }) => check());
 });

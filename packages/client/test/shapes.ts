@@ -134,8 +134,9 @@ function llamaCpp(): string {
       system_fingerprint: 'b11434-0',
       object: head.object,
     });
-  const pieces = Array.from(call.arguments.slice(1), (char) =>
-    chunk({ tool_calls: [{ index: 0, function: { arguments: char } }] }),
+  const rest = call.arguments.slice(1);
+  const pieces = Array.from({ length: Math.ceil(rest.length / 4) }, (_, index) =>
+    chunk({ tool_calls: [{ index: 0, function: { arguments: rest.slice(index * 4, index * 4 + 4) } }] }),
   );
   return [
     chunk({ role: 'assistant', content: null }),

@@ -1,5 +1,5 @@
 // The laws of a ChatModel, local or over HTTP, as checks of any. Each throws an Error that names what differs; a test
-// framework runs them one by one: `for (const law of chatModelLaws(open, requests)) test(law.name, law.check)`.
+// framework runs them one by one: `test.each(chatModelLaws(open, requests))('$name', ({ check }) => check())`.
 import type { ChatModel, ChatRequest } from '../chat-model.ts';
 import { type ErrorCode, isMimoError } from '../errors.ts';
 import type { StreamEvent } from '../event.ts';
