@@ -1,3 +1,4 @@
+// When an object that comes in pieces counts as closed.
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createJsonExtent } from './json-extent.ts';

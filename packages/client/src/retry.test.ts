@@ -1,3 +1,4 @@
+// Which failures are tried again, and after how long.
 import { MimoError } from '@mimokit/protocol';
 import { expect, test } from 'vitest';
 import { defaultRetry, readRetryAfter, retryWaitMs } from './retry.ts';

@@ -1,3 +1,4 @@
+// Schemas of any library → what the model sees and what execute gets.
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { expect, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';

@@ -2,7 +2,7 @@
 // its signal.
 import { MimoError } from '@mimokit/protocol';
 
-export type Phase = 'connect' | 'first token' | 'idle' | 'tool';
+type Phase = 'connect' | 'first token' | 'idle' | 'tool';
 
 export interface Watch {
   readonly signal: AbortSignal;

@@ -1,3 +1,4 @@
+// The laws of a ChatModel, on the client against real servers.
 import { chatModelLaws } from '@mimokit/protocol/testing';
 import { describe, test } from 'vitest';
 import { createClient } from '../src/index.ts';
