@@ -104,7 +104,7 @@ export interface Tensor {
 /**
  * For tests, goldens, `mimokit logits` and bench: one prompt, no cache kept. Taps name what to return:
  * `embed` [n,hidden], `hidden.L` [n,hidden] (after layer L, before the final norm), `router.L.ids` i32 [n,topK] ascending,
- * `router.L.weights` [n,topK], `logits` [n,vocab], `logits.last` [1,vocab], `argmax` i32 [n], and for head I over positions
+ * `router.L.weights` [n,topK], `routes` i32 [n,moeLayers,topK] (all router ids), `logits` [n,vocab], `logits.last` [1,vocab], `argmax` i32 [n], and for head I over positions
  * 0..n-2-I (ids shifted by I+1): `mtp.I.logits`, `mtp.I.block_out`.
  */
 export interface Inspector {

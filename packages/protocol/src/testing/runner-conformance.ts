@@ -113,19 +113,29 @@ export function runnerLaws(open: OpenRunner, prompts: readonly (readonly number[
       const first = await generate(runner, longest, { depth: runner.maxDraft });
       const blocks = Array.from({ length: capacity.blocks }, (_, index) => (index * 29 + 17) % capacity.blocks);
       const place = { window: capacity.windows - 1, blocks };
-      await generate(runner, [...longest].reverse(), { place, depth: runner.maxDraft });
+      await generate(runner, longest.toReversed(), { place, depth: runner.maxDraft });
       same('in other places', await generate(runner, longest, { place, depth: runner.maxDraft }), first);
     }),
 
     law('a saved window and a copied block resume at the exact committed length', async (runner) => {
       const whole = await generate(runner, longest, { depth: runner.maxDraft });
+      const drafts: number[][] = [];
+      const unbroken = sequence(longest, 0);
+      while (unbroken.emitted.length < newTokens) {
+        await stepTogether(runner, [unbroken], [unbroken.row(Number.POSITIVE_INFINITY, runner.maxDraft)]);
+        drafts[unbroken.contextLen] = unbroken.drafts;
+      }
       for (const cut of [1, 2, 3, 4, 5, longest.length - 1]) {
+        // Other contents first, so that what a copy leaves out shows.
+        for (const index of [1, 2]) await generate(runner, longest.toReversed(), { index });
         const prefix = sequence(longest, 0);
         await stepTogether(runner, [prefix], [prefix.row(cut, 0, { saveWindow: 5 })]);
         same('committed', prefix.contextLen, cut);
         for (const copyWindow of [5, prefix.place.window]) {
           const [fork, copies] = forkOf(prefix, 1);
           await stepTogether(runner, [fork], [fork.row(2, runner.maxDraft, { copyWindow, ...copies })]);
+          await prefill(runner, fork, Number.POSITIVE_INFINITY, runner.maxDraft);
+          same(`drafts after resuming at ${cut} from window ${copyWindow}`, fork.drafts, drafts[fork.contextLen]);
           await finish(runner, fork, Number.POSITIVE_INFINITY, runner.maxDraft);
           same(`resumed at ${cut} from window ${copyWindow}`, fork.emitted.slice(0, newTokens), whole);
         }
@@ -197,6 +207,17 @@ export function runnerLaws(open: OpenRunner, prompts: readonly (readonly number[
       const options: RowOptions = { sampling: { repetitionPenalty: 1.2, frequencyPenalty: 0.3, presencePenalty: 0.4 } };
       const plain = await generate(runner, longest, { options });
       same('penalties with drafts', await generate(runner, longest, { options, depth: runner.maxDraft }), plain);
+      // Among ids that a bias lifts above all others, penalties decide every time.
+      const few: RowOptions = { sampling: { frequencyPenalty: 2 }, bias: [3, 4, 5].map((id) => [id, 1000]) };
+      const known = await generate(runner, longest, { options: few, count: newTokens + runner.maxDraft + 1 });
+      const own = sequence(longest, 1, few);
+      await prefill(runner, own, Number.POSITIVE_INFINITY, 0);
+      while (own.emitted.length < newTokens) {
+        const at = own.emitted.length;
+        own.drafts = known.slice(at, at + runner.maxDraft);
+        const [result] = await stepTogether(runner, [own], [own.row()]);
+        same('penalised ids of a verify', result.tokens, known.slice(at, at + runner.maxDraft + 1));
+      }
       const forced = await generate(runner, longest, { options: { bias: [[3, 1e4]] }, depth: runner.maxDraft });
       same(
         'a forced id',
@@ -257,7 +278,7 @@ export function runnerLaws(open: OpenRunner, prompts: readonly (readonly number[
       if (runner.inspect === undefined) return;
       const emitted = await generate(runner, longest, {});
       const { argmax } = await runner.inspect(Int32Array.from([...longest, ...emitted]), ['argmax']);
-      same('argmax', [...argmax.data.slice(longest.length - 1, longest.length - 1 + newTokens)], emitted);
+      same('argmax', Array.from(argmax.data.subarray(longest.length - 1, longest.length - 1 + newTokens)), emitted);
     }),
   ];
 }
@@ -279,6 +300,8 @@ interface GenerateOptions {
   chunk?: number;
   depth?: number;
   options?: RowOptions;
+  /** Which window and blocks it takes, default 0. */
+  index?: number;
   place?: SequencePlace;
 }
 
@@ -308,9 +331,9 @@ async function finish(
 async function generate(
   runner: ModelRunner,
   prompt: readonly number[],
-  { chunk = Number.POSITIVE_INFINITY, depth = 0, options = {}, place, count = newTokens }: GenerateOptions,
+  { chunk = Number.POSITIVE_INFINITY, depth = 0, options = {}, index = 0, place, count = newTokens }: GenerateOptions,
 ): Promise<number[]> {
-  const own = sequence(prompt, 0, options);
+  const own = sequence(prompt, index, options);
   if (place !== undefined) own.place = place;
   await finish(runner, own, chunk, depth, count);
   return own.emitted.slice(0, count);

@@ -89,9 +89,9 @@ export function unpackRows(rows: readonly StepRow[], result: StepResult): StepRo
     const unpacked: StepRowResult = {
       tokens,
       drafts: [...result.drafts.subarray(result.draftStart[index], result.draftStart[index + 1])],
-      logprobs: [...(result.logprobs ?? []).slice(logprobAt, logprobAt + logprobs)],
-      rivals: [...(result.rivals ?? []).slice(rivalAt, rivalAt + tokens.length * best)],
-      routes: [...(result.routes ?? []).slice(routeAt, routeAt + routes)],
+      logprobs: Array.from(result.logprobs?.subarray(logprobAt, logprobAt + logprobs) ?? []),
+      rivals: Array.from(result.rivals?.subarray(rivalAt, rivalAt + tokens.length * best) ?? []),
+      routes: Array.from(result.routes?.subarray(routeAt, routeAt + routes) ?? []),
     };
     logprobAt += logprobs;
     rivalAt += tokens.length * best;

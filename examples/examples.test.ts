@@ -1,0 +1,22 @@
+// Every example runs, and its last line says what its head promises.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+test.each([
+  ['01-count-tokens', 'round trip: true'],
+  ['02-render-a-prompt', 'thinking off ends with <think></think>'],
+  ['03-parse-a-stream', 'arguments: {"city":"Oslo","days":3}'],
+  ['04-generate-ids', 'same ids: true'],
+  ['05-chat', /^finished: stop, \d+ tokens$/],
+  ['06-tools', 'reasoning kept on the tool turn: true'],
+  ['11-own-scheduler', /^shortest first: .*finished in the order c, b, a$/],
+])('%s', (name, last) => {
+  const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=source', '--no-warnings', file], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  expect(status).toBe(0);
+  const line = stdout.trimEnd().split('\n').at(-1)!;
+  if (typeof last === 'string') expect(line).toBe(last);
+  else expect(line).toMatch(last);
+});
