@@ -8,6 +8,7 @@ pub mod driver;
 pub mod fp8;
 pub mod goldens;
 mod kv;
+pub mod laws;
 pub mod linear;
 mod ops;
 pub mod rows;
