@@ -77,7 +77,7 @@ describe('values that this runner does not compute are refused by name', () => {
     quantization_config: { quant_method: 'gptq' },
   };
   for (const [field, value] of Object.entries(unknown)) {
-    test(field, () => {
+    test(`${field}`, () => {
       const error = refusal({ [field]: value });
       expect(error.code).toBe('config-unsupported');
       expect(error.message).toContain(`config.json: ${field}`);
@@ -106,7 +106,7 @@ describe('missing, ill-typed and impossible values are refused by name', () => {
     tie_word_embeddings: 'no',
   };
   for (const [field, value] of Object.entries(wrong)) {
-    test(field, () => {
+    test(`${field}`, () => {
       const error = refusal({ [field]: value });
       expect(error.code).toBe('config-invalid');
       expect(error.message).toContain(field);

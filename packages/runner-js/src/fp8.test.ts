@@ -19,7 +19,7 @@ test('every byte has its value', () => {
   expect(values).toHaveLength(256);
   values.forEach((value, byte) => {
     if (value === null) expect(e4m3Values[byte]).toBeNaN();
-    else expect(Object.is(e4m3Values[byte], value), `byte ${byte}`).toBe(true);
+    else expect({ byte, value: e4m3Values[byte] }).toEqual({ byte, value });
   });
 });
 
@@ -29,7 +29,7 @@ test('rounding: ties to even, saturation, subnormals, zeros', () => {
   for (const { kind, f32_bits: hex, clamped_byte: byte } of cases) {
     const value = new DataView(Uint32Array.of(Number.parseInt(hex, 16)).buffer).getFloat32(0, true);
     if (Number.isNaN(value)) continue;
-    expect(encodeE4m3(value), `${kind} ${hex}`).toBe(byte);
+    expect({ kind, hex, byte: encodeE4m3(value) }).toEqual({ kind, hex, byte });
   }
 });
 

@@ -96,7 +96,10 @@ describe('a single file', () => {
       'a tensor past the end',
       (header) => (header[tensor].data_offsets = header[tensor].data_offsets.map((at) => at + 1e9) as [number, number]),
     ],
-    ['offsets in reverse', (header) => header[tensor].data_offsets.reverse()],
+    [
+      'offsets in reverse',
+      (header) => (header[tensor].data_offsets = header[tensor].data_offsets.toReversed() as [number, number]),
+    ],
     ['a negative offset', (header) => (header[tensor].data_offsets[0] = -2)],
     ['a fractional offset', (header) => (header[tensor].data_offsets[0] += 0.5)],
     ['a shape larger than its bytes', (header) => (header[tensor].shape[0] *= 2)],
@@ -137,7 +140,7 @@ describe('a single file', () => {
   });
 
   test('a shape that config.json does not ask for', async () => {
-    const error = await refusedHeader((header) => header[tensor].shape.reverse());
+    const error = await refusedHeader((header) => (header[tensor].shape = header[tensor].shape.toReversed()));
     expect(error).toMatchObject({
       code: 'checkpoint-tensor-shape',
       details: { tensor, file, found: [64, 384], expected: [384, 64] },
@@ -179,7 +182,7 @@ describe('shards and index', () => {
     const expected = await (await createJsRunner(filesOf('t1-fp8'))).inspect(ids, ['logits']);
     const files = filesOf('t1-fp8');
     files.delete(index);
-    const reversed = new Map([...files].reverse());
+    const reversed = new Map([...files].toReversed());
     expect(await (await createJsRunner(reversed)).inspect(ids, ['logits'])).toEqual(expected);
   });
 

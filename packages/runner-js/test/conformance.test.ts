@@ -22,6 +22,6 @@ for (const { model, options } of setups) {
       (wanted) => jsRunner(fixturePath('models', model), { ...options, ...wanted }),
       ids.slice(0, 3),
     );
-    for (const law of laws) test(law.name, law.check);
+    for (const law of laws) test(`${law.name}`, law.check);
   });
 }

@@ -10,7 +10,7 @@ import { filesInDirectory } from '../src/node.ts';
 import { Pace } from '../src/pace.ts';
 import { createSlice, Memory, type Pass } from '../src/pass.ts';
 import { loadModel } from '../src/weights.ts';
-import { type ForwardGolden, golden, largestDifference } from './goldens.ts';
+import { expectWithin, type ForwardGolden, golden } from './goldens.ts';
 
 async function openPass(model: string, positions: number): Promise<Pass> {
   const files = await filesInDirectory(fixturePath('models', model));
@@ -24,7 +24,7 @@ async function openPass(model: string, positions: number): Promise<Pass> {
 
 for (const model of ['t1-fp8', 't2-fp8']) {
   const { prompts } = fixtureJson<ForwardGolden>('goldens', model, 'forward.json');
-  describe(model, () => {
+  describe(`${model}`, () => {
     for (const { name, ids, positions } of prompts.filter(({ ids, positions }) => ids.length === positions.length)) {
       test(`${name}: each layer, fed dyn.hidden.L-1, gives dyn.hidden.L`, async () => {
         const pass = await openPass(model, ids.length);
@@ -37,7 +37,7 @@ for (const model of ['t1-fp8', 't2-fp8']) {
           let experts: number[] = [];
           await runLayer(pass, layer, slice, x, (_, routes) => (experts = [...routes.experts]));
           const expected = golden(tensors, `dyn.hidden.${layer}`);
-          expect(largestDifference(x, expected.data), `layer ${layer}`).toBeLessThanOrEqual(1e-4);
+          expectWithin(`layer ${layer}`, x, expected.data, 1e-4);
           if (experts.length > 0) expect(experts).toEqual([...golden(tensors, `dyn.router.${layer}.ids`).data]);
         }
       });

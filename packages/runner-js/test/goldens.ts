@@ -68,6 +68,17 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
   return largest;
 }
 
+/** Throws when values differ by more than `tolerance`. */
+export function expectWithin(
+  what: string,
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+): void {
+  const largest = largestDifference(found, expected);
+  if (!(largest <= tolerance)) throw new Error(`${what}: the largest difference is ${largest}, over ${tolerance}`);
+}
+
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let dot = 0;
   let aa = 0;

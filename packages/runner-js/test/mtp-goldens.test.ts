@@ -3,7 +3,7 @@ import { fixtureJson, fixturePath, readSafetensors } from '@mimokit/fixtures';
 import { StepSequence, stepTogether } from '@mimokit/protocol/testing';
 import { describe, expect, test } from 'vitest';
 import { jsRunner } from '../src/node.ts';
-import { golden, largestDifference, type MtpGolden, rowsAt, type TraceGolden } from './goldens.ts';
+import { expectWithin, golden, type MtpGolden, rowsAt, type TraceGolden } from './goldens.ts';
 
 function argmaxRows(data: ArrayLike<number>, width: number, rows: number): number[] {
   return Array.from({ length: rows }, (_, row) => {
@@ -18,7 +18,7 @@ for (const model of ['t1-bf16', 't1-fp8']) {
   const { traces } = fixtureJson<TraceGolden>('goldens', model, 'traces.json');
   const tensors = readSafetensors('goldens', model, 'mtp.safetensors');
 
-  describe(model, () => {
+  describe(`${model}`, () => {
     for (const one of cases.filter(({ mode }) => mode === 'plain')) {
       test(`${one.prompt}: each head's logits agree within 1e-4, its argmax at every position exactly`, async () => {
         const runner = await jsRunner(fixturePath('models', model));
@@ -32,9 +32,7 @@ for (const model of ['t1-bf16', 't1-fp8']) {
           for (const part of ['logits', 'block_out']) {
             const { data, shape } = found[`mtp.${head}.${part}`];
             const expected = golden(tensors, `plain.${one.prompt}.head${head}.${part}`);
-            expect(largestDifference(rowsAt(data, shape[1], one.positions), expected.data), part).toBeLessThanOrEqual(
-              1e-4,
-            );
+            expectWithin(`head ${head} ${part}`, rowsAt(data, shape[1], one.positions), expected.data, 1e-4);
           }
         });
       });
