@@ -17,6 +17,8 @@ export function readPythonLiteral(source: string): string | undefined {
 class LiteralReader {
   readonly source: string;
   at = 0;
+  /** Brackets that are open: a newline is white space only inside one. */
+  private brackets = 0;
 
   constructor(source: string) {
     this.source = source;
@@ -32,7 +34,7 @@ class LiteralReader {
       if (c === '#') {
         const end = this.source.indexOf('\n', this.at);
         this.at = end < 0 ? this.source.length - 1 : end;
-      } else if (c !== ' ' && c !== '\n' && c !== '\t' && c !== '\r' && c !== '\f') return;
+      } else if (c !== ' ' && c !== '\t' && c !== '\f' && (this.brackets === 0 || (c !== '\n' && c !== '\r'))) return;
     }
   }
 
@@ -43,6 +45,7 @@ class LiteralReader {
     if (c === '{') return this.dict(depth);
     if (c === '[') {
       this.at++;
+      this.brackets++;
       return this.items(undefined, ']', depth);
     }
     if (c === '(') return this.parenthesis(depth);
@@ -84,11 +87,13 @@ class LiteralReader {
     if (close === '') return this.at >= this.source.length;
     if (this.peek() !== close) return false;
     this.at++;
+    this.brackets--;
     return true;
   }
 
   parenthesis(depth: number): string | undefined {
     this.at++;
+    this.brackets++;
     this.space();
     if (this.ends(')')) return '[]';
     const value = this.value(depth + 1);
@@ -99,6 +104,7 @@ class LiteralReader {
 
   dict(depth: number): string | undefined {
     this.at++;
+    this.brackets++;
     let json = '';
     for (;;) {
       this.space();

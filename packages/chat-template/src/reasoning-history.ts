@@ -4,7 +4,7 @@ import type { Message } from '@mimokit/protocol';
 
 /** Index of the last user message, -1 without one. Looks back from the end only as far as needed. */
 export function lastUserIndex(messages: readonly Message[]): number {
-  for (let i = messages.length - 1; i >= 0; i--) if (messages[i]!.role === 'user') return i;
+  for (let i = messages.length - 1; i >= 0; i--) if (messages[i]?.role === 'user') return i;
   return -1;
 }
 

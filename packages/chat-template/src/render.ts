@@ -66,7 +66,7 @@ export function renderPrompt(profile: Profile, request: RenderRequest): Rendered
     throw new MimoError('invalid-argument', `from is ${from}; it must lie in [0, ${messages.length}].`);
   }
   const writer = new PromptWriter(profile);
-  const firstTurn = messages[0]!.role === 'system' ? 1 : 0;
+  const firstTurn = messages[0]?.role === 'system' ? 1 : 0;
   if (from === 0) {
     writer.systemTurn(firstTurn === 1 ? messages[0]!.content : undefined, tools);
     writer.messageEnds.push(writer.text.length);
@@ -76,8 +76,8 @@ export function renderPrompt(profile: Profile, request: RenderRequest): Rendered
     const message = messages[index]!;
     if (message?.role === 'tool') {
       // A conversation that begins with a tool message gets no turn header: a quirk of the template, kept.
-      const opens = index > firstTurn && messages[index - 1]!.role !== 'tool';
-      const closes = index + 1 === messages.length || messages[index + 1]!.role !== 'tool';
+      const opens = index > firstTurn && messages[index - 1]?.role !== 'tool';
+      const closes = index + 1 === messages.length || messages[index + 1]?.role !== 'tool';
       writer.toolTurn(index, message.content, opens, closes);
     } else if (message?.role === 'assistant') {
       writer.assistantTurn(index, message.reasoning, message.content, message.toolCalls, index > keepFrom);
