@@ -72,7 +72,7 @@ function checkOutputs(jsonl: string): number {
     }));
     const found = { reasoning_content: answer.reasoning_content, content: answer.content, tool_calls: calls };
     expect(sameJson(found, jsonGet(row, 'expected')!), `${head}\n${line}\n${JSON.stringify(found)}`).toBe(true);
-    expect(parsePieces(text.split(''), { tools }), line).toEqual(whole);
+    expect(parsePieces(text.split(''), { tools })).toEqual(whole);
     checked++;
   }
   return checked;
