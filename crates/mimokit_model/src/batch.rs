@@ -79,14 +79,12 @@ impl<'a> StepBatch<'a> {
     /// Checks everything and returns the rows.
     ///
     /// # Errors
-    /// `batch-invalid` naming row and field, `token-out-of-range` naming the token; nothing has been written then.
+    /// `batch-invalid` naming row and field, `token-out-of-range`, `context-overflow`; nothing has been written then.
     pub fn rows(&self, limits: &Limits) -> Result<Vec<Row<'a>>> {
         let count = self.check_lengths()?;
-        for (index, &token) in self.tokens.iter().enumerate() {
-            if token < 0 || token as usize >= limits.vocab {
-                return Err(Error::Token { token, index, vocab: limits.vocab });
-            }
-        }
+        check_ids("tokens", self.tokens, limits.vocab)?;
+        check_ids("biasIds", self.bias_ids, limits.vocab)?;
+        check_ids("countIds", self.count_ids, limits.vocab)?;
         let rows = (0..count).map(|row| self.row(row, limits)).collect::<Result<Vec<_>>>()?;
         check_windows(&rows, limits)?;
         check_blocks(&rows, limits)?;
@@ -140,18 +138,17 @@ impl<'a> StepBatch<'a> {
         if tokens.is_empty() {
             return Err(wrong("it has no tokens".into()));
         }
-        if context < 0 || context as usize + tokens.len() > limits.context_length {
-            let problem = format!(
-                "{} tokens at contextLen {context} do not fit the context of {}",
-                tokens.len(),
-                limits.context_length
-            );
-            return Err(wrong(problem));
+        if context < 0 {
+            return Err(wrong(format!("contextLen is {context}")));
         }
         let samples = self.samples[row] != 0;
         let draft_len = index("draftLen", self.draft_len[row], limits.max_draft + 1).map_err(wrong)?;
         if draft_len >= tokens.len() || (draft_len > 0 && !samples) {
             return Err(wrong(format!("draftLen is {draft_len} for {} tokens, samples {samples}", tokens.len())));
+        }
+        let end = context as usize + tokens.len() - draft_len;
+        if end > limits.context_length {
+            return Err(Error::ContextOverflow { row, end, context_length: limits.context_length });
         }
         let draft_next = index("draftNext", self.draft_next[row], limits.max_draft + 1).map_err(wrong)?;
         let window = index("windows", self.windows[row], limits.windows).map_err(wrong)? as u32;
@@ -182,13 +179,12 @@ impl<'a> StepBatch<'a> {
         let counts = self.count_start[row] as usize..self.count_start[row + 1] as usize;
         let (bias_ids, bias_values) = (&self.bias_ids[bias.clone()], &self.bias_values[bias]);
         let (count_ids, count_values) = (&self.count_ids[counts.clone()], &self.count_values[counts]);
-        for &id in bias_ids.iter().chain(count_ids) {
-            if id < 0 || id as usize >= limits.vocab {
-                return Err(wrong(format!("biasIds or countIds has {id}, the vocabulary {}", limits.vocab)));
-            }
+        // A bias may forbid an id (minus infinity), but not force one beyond all numbers.
+        if bias_values.iter().any(|value| value.is_nan() || *value == f32::INFINITY) {
+            return Err(wrong("biasValues holds NaN or infinity".into()));
         }
-        if bias_values.iter().any(|value| !value.is_finite()) || count_values.iter().any(|&value| value < 0) {
-            return Err(wrong("biasValues must be finite, countValues not negative".into()));
+        if count_values.iter().any(|&value| value < 0) {
+            return Err(wrong("countValues holds a negative count".into()));
         }
         let top_logprobs = usize::from(self.top_logprobs[row]);
         if top_logprobs > limits.vocab {
@@ -225,6 +221,13 @@ fn check_starts(name: &str, starts: &[i32], total: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::Batch(format!("{name} must rise from 0 to {total}")))
+}
+
+fn check_ids(field: &'static str, ids: &[i32], vocab: usize) -> Result<()> {
+    match ids.iter().position(|&id| id < 0 || id as usize >= vocab) {
+        Some(index) => Err(Error::Token { field, token: ids[index], index, vocab }),
+        None => Ok(()),
+    }
 }
 
 fn index(name: &str, value: i32, limit: usize) -> std::result::Result<usize, String> {

@@ -9,8 +9,10 @@ pub enum Error {
     BatchRow { row: usize, problem: String },
     #[error("The batch is malformed: {0}.")]
     Batch(String),
-    #[error("Token {token} at index {index} is outside the vocabulary of {vocab}.")]
-    Token { token: i32, index: usize, vocab: usize },
+    #[error("{field}[{index}] is {token}; the vocabulary has {vocab} ids.")]
+    Token { field: &'static str, token: i32, index: usize, vocab: usize },
+    #[error("Row {row} ends at position {end}; the model holds {context_length} tokens.")]
+    ContextOverflow { row: usize, end: usize, context_length: usize },
     #[error("{0}")]
     Argument(String),
     #[error("{problem}")]
@@ -31,6 +33,7 @@ impl Error {
             Error::Checkpoint(error) => error.code(),
             Error::BatchRow { .. } | Error::Batch(_) => "batch-invalid",
             Error::Token { .. } => "token-out-of-range",
+            Error::ContextOverflow { .. } => "context-overflow",
             Error::Argument(_) => "invalid-argument",
             Error::KvTooSmall { .. } => "kv-too-small",
             Error::Aborted => "aborted",

@@ -90,7 +90,7 @@ impl<B: Backend> Model<B> {
         }
         for (index, &token) in ids.iter().enumerate() {
             if token < 0 || token as usize >= self.info.vocab_size {
-                return Err(Error::Token { token, index, vocab: self.info.vocab_size });
+                return Err(Error::Token { field: "ids", token, index, vocab: self.info.vocab_size });
             }
         }
         let blocks = if self.layout.global.is_empty() { 0 } else { ids.len().div_ceil(self.layout.block_tokens) };
@@ -157,7 +157,9 @@ impl<B: Backend> Model<B> {
             Tap::Argmax => {
                 let mut best = Vec::with_capacity(rows);
                 self.for_logits(hidden, 0..rows, final_norm, |chunk| {
-                    best.extend(chunk.chunks_exact(vocab).map(|row| crate::pick::largest_logit(row) as i32));
+                    best.extend(
+                        chunk.chunks_exact(vocab).map(|row| crate::pick::largest_logit(row).unwrap_or(0) as i32),
+                    );
                 })?;
                 Ok((vec![rows], TapValues::I32(best)))
             }

@@ -87,47 +87,99 @@ pub enum PoolSizes {
         blocks: usize,
         windows: usize,
     },
+    /// One count given; the other is made from the default bytes.
+    Blocks(usize),
+    Windows(usize),
 }
 
 impl Default for PoolSizes {
     fn default() -> PoolSizes {
-        PoolSizes::Bytes(512 << 20)
+        PoolSizes::Bytes(DEFAULT_BYTES)
     }
 }
 
+const DEFAULT_BYTES: u64 = 512 << 20;
 /// Most windows made from a byte budget: more sequences at once than a CPU serves well.
 const MAX_WINDOWS: u64 = 64;
-/// One runs, one is kept.
-const MIN_WINDOWS: u64 = 2;
+const MAX_COUNT: usize = 1 << 24;
 
 impl PoolSizes {
     /// Blocks and windows for `layout`, whose own counts are not read.
     ///
     /// # Errors
-    /// `kv-too-small` when the bytes do not hold two windows and a block; `invalid-argument` for counts of zero or absurd ones.
+    /// `kv-too-small` when the bytes do not hold a window and a block; `invalid-argument` for counts of zero or absurd ones.
     pub fn plan(&self, layout: &KvLayout, dtype: KvDtype, context_length: usize) -> Result<(usize, usize)> {
-        let budget = match *self {
-            PoolSizes::Exact { blocks, windows } => {
-                if blocks == 0 || windows == 0 || blocks > 1 << 24 || windows > 1 << 16 {
-                    return Err(Error::Argument(format!("{blocks} blocks and {windows} windows are out of range.")));
-                }
-                return Ok((blocks, windows));
-            }
-            PoolSizes::Bytes(bytes) => bytes,
+        let (budget, blocks, windows) = match *self {
+            PoolSizes::Bytes(bytes) => (bytes, None, None),
+            PoolSizes::Exact { blocks, windows } => (DEFAULT_BYTES, Some(blocks), Some(windows)),
+            PoolSizes::Blocks(blocks) => (DEFAULT_BYTES, Some(blocks), None),
+            PoolSizes::Windows(windows) => (DEFAULT_BYTES, None, Some(windows)),
         };
+        for (name, count) in [("blocks", blocks), ("windows", windows)] {
+            if let Some(count) = count.filter(|count| !(1..=MAX_COUNT).contains(count)) {
+                return Err(Error::Argument(format!("{name} is {count}; it must lie in [1, {MAX_COUNT}].")));
+            }
+        }
         let window_bytes = (layout.window_bytes(dtype) as u64).max(1);
         let block_bytes = (layout.block_bytes(dtype) as u64).max(1);
-        let windows = (budget / 4 / window_bytes).clamp(MIN_WINDOWS, MAX_WINDOWS);
-        let left = budget.saturating_sub(windows * window_bytes);
-        // More blocks than all windows could fill at full context would never be used.
-        let useful = windows * context_length.div_ceil(layout.block_tokens) as u64;
-        let blocks = (left / block_bytes).min(useful).min(1 << 24);
+        let windows = windows.map_or((budget / 4 / window_bytes).clamp(1, MAX_WINDOWS), |windows| windows as u64);
+        let blocks = blocks.map_or_else(
+            || {
+                let left = budget.saturating_sub(windows.saturating_mul(window_bytes));
+                // More blocks than all windows could fill at full context would never be used.
+                let useful = windows * context_length.div_ceil(layout.block_tokens) as u64;
+                (left / block_bytes).min(useful).min(MAX_COUNT as u64)
+            },
+            |blocks| blocks as u64,
+        );
         if blocks == 0 {
             let problem = format!(
-                "{budget} bytes of KV hold no sequence: a window takes {window_bytes} bytes, a block {block_bytes}, and {windows} windows are needed."
+                "{budget} bytes of KV hold no sequence: a window takes {window_bytes} bytes and a block {block_bytes}, for {windows} windows."
             );
             return Err(Error::KvTooSmall { problem });
         }
         Ok((blocks as usize, windows as usize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> KvLayout {
+        let shape = KvShape { kv_heads: 2, qk_dim: 6, v_dim: 4 };
+        KvLayout {
+            block_tokens: 16,
+            blocks: 0,
+            windows: 0,
+            global: vec![shape; 3],
+            rings: vec![shape; 5],
+            ring: 10,
+            kept_hidden: 2,
+            hidden: 8,
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_block_and_a_window_follow_from_the_layout() {
+        assert_eq!(layout().block_bytes(KvDtype::F32), 16 * 3 * 2 * (6 + 4) * 4);
+        assert_eq!(layout().window_bytes(KvDtype::Bf16), 10 * 5 * 2 * (6 + 4) * 2 + 2 * 8 * 4);
+        assert_eq!(layout().block_bytes(KvDtype::Fp8), 16 * 3 * 2 * (6 + 4 + 4 + 4));
+    }
+
+    #[test]
+    fn a_budget_is_kept_and_never_exceeds_what_can_be_used() {
+        let (blocks, windows) = PoolSizes::Bytes(1 << 20).plan(&layout(), KvDtype::F32, 1 << 20).expect("fits");
+        let bytes = blocks * layout().block_bytes(KvDtype::F32) + windows * layout().window_bytes(KvDtype::F32);
+        assert!(bytes <= 1 << 20 && bytes > (1 << 20) - layout().block_bytes(KvDtype::F32), "{bytes}");
+        assert_eq!(PoolSizes::Bytes(1 << 40).plan(&layout(), KvDtype::F32, 64).expect("fits"), (64 * 4, 64));
+    }
+
+    #[test]
+    fn a_budget_without_room_and_counts_of_zero_are_refused() {
+        let code = |sizes: PoolSizes| sizes.plan(&layout(), KvDtype::F32, 64).expect_err("refused").code();
+        assert_eq!(code(PoolSizes::Bytes(1000)), "kv-too-small");
+        assert_eq!(code(PoolSizes::Exact { blocks: 0, windows: 1 }), "invalid-argument");
+        assert_eq!(code(PoolSizes::Windows(0)), "invalid-argument");
     }
 }

@@ -6,6 +6,7 @@ use crate::batch::Row;
 use crate::error::Result;
 use crate::pass::{HiddenRow, Pass, Rope, Span};
 use crate::pick::PickAsk;
+use crate::step::require_ids;
 use crate::weights::{ModelWeights, MtpHead};
 
 /// What the heads need to know of a row after its ids were picked.
@@ -62,6 +63,7 @@ pub(crate) fn draft<B: Backend>(
         let logits = backend.lm_head(&last, &rows, &head.final_norm, weights.eps, weights.head())?;
         let asks: Vec<PickAsk<'_>> = (0..rows.len()).map(|row| PickAsk::greedy(row, pickable_ids)).collect();
         for (picked, &owner) in backend.pick(&logits, &asks)?.iter().zip(&work.owners) {
+            require_ids(picked)?;
             committed[owner].known.push(picked.ids[0]);
         }
     }

@@ -73,6 +73,7 @@ impl<'a> PickAsk<'a> {
 /// Accepted drafts, then one drawn id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Picked {
+    /// Empty if no logit of a row was a finite number: the weights are broken, or a bias forbids every id.
     pub ids: Vec<u32>,
     /// Per id, if asked for: the chosen id's log-probability, then the n largest.
     pub logprobs: Vec<f32>,
@@ -92,7 +93,9 @@ fn pick_row(logits: &[f32], vocab: usize, ask: &PickAsk<'_>, scratch: &mut Scrat
         let start = (ask.first_logits + j) * vocab;
         let row = &logits[start..start + vocab];
         // Draft j is reached only if all before it were accepted, so the ids emitted so far are drafts[..j].
-        let id = draw(row, ask, &ask.drafts[..j], ask.first_position + j as u32, scratch);
+        let Some(id) = draw(row, ask, &ask.drafts[..j], ask.first_position + j as u32, scratch) else {
+            return Picked::default();
+        };
         picked.ids.push(id);
         if ask.top_logprobs > 0 {
             log_probabilities(row, id, ask.top_logprobs, &mut picked);
@@ -111,7 +114,7 @@ struct Scratch {
     probabilities: Vec<f64>,
 }
 
-fn draw(row: &[f32], ask: &PickAsk<'_>, emitted: &[u32], position: u32, scratch: &mut Scratch) -> u32 {
+fn draw(row: &[f32], ask: &PickAsk<'_>, emitted: &[u32], position: u32, scratch: &mut Scratch) -> Option<u32> {
     let pickable = ask.pickable_ids.min(row.len());
     let sampling = &ask.sampling;
     if sampling.temperature == 0.0 && !sampling.has_penalties() && ask.bias_ids.is_empty() {
@@ -132,21 +135,23 @@ fn draw(row: &[f32], ask: &PickAsk<'_>, emitted: &[u32], position: u32, scratch:
     for value in values.iter_mut() {
         *value /= f64::from(sampling.temperature);
     }
-    sample(values, sampling, random_at(ask.seed, position), &mut scratch.order, &mut scratch.probabilities)
+    largest(values.iter().copied())?;
+    let random = random_at(ask.seed, position);
+    Some(sample(values, sampling, random, &mut scratch.order, &mut scratch.probabilities))
 }
 
-/// Index of the largest logit, the lowest on a tie.
-pub fn largest_logit(row: &[f32]) -> u32 {
+/// Index of the largest logit, the lowest on a tie; `None` if none is above minus infinity.
+pub fn largest_logit(row: &[f32]) -> Option<u32> {
     largest(row.iter().map(|&value| f64::from(value)))
 }
 
 /// Index of the largest value, the lowest on a tie; NaN counts as minus infinity.
-fn largest(values: impl Iterator<Item = f64>) -> u32 {
-    let mut best = 0;
+fn largest(values: impl Iterator<Item = f64>) -> Option<u32> {
+    let mut best = None;
     let mut best_value = f64::NEG_INFINITY;
     for (index, value) in values.enumerate() {
         if value > best_value {
-            best = index as u32;
+            best = Some(index as u32);
             best_value = value;
         }
     }
@@ -189,9 +194,6 @@ fn sample(values: &[f64], sampling: &Sampling, random: f64, order: &mut Vec<u32>
     order.sort_unstable_by(descending);
 
     let max = values[order[0] as usize];
-    if !max.is_finite() {
-        return order[0];
-    }
     probabilities.clear();
     probabilities.extend(order.iter().map(|&id| (values[id as usize] - max).exp()));
     let total: f64 = probabilities.iter().sum();
@@ -255,4 +257,125 @@ fn mix(x: u32) -> u32 {
     h = (h ^ (h >> 16)).wrapping_mul(0x21f0_aaad);
     h = (h ^ (h >> 15)).wrapping_mul(0x735a_2d97);
     h ^ (h >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(logits: &[f32], vocab: usize, ask: PickAsk<'_>) -> Picked {
+        pick_rows(logits, vocab, &[ask]).remove(0)
+    }
+
+    fn sampled(sampling: Sampling) -> PickAsk<'static> {
+        PickAsk { sampling, seed: 7, ..PickAsk::greedy(0, usize::MAX) }
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_protocol() {
+        for (seed, position, bits) in [
+            (0, 0, 0x3fb4_4a87_b703_4a38),
+            (1, 0, 0x3fbc_06b9_e3e4_ec10),
+            (0, 1, 0x3fc1_d742_4229_abd0),
+            (12345, 678, 0x3fe6_fa4a_ef82_6de4),
+            (4_294_967_295, 2_147_483_647, 0x3fd8_bd57_c36b_3de8),
+            (2_654_435_769, 77, 0x3fd3_3ff6_3f59_5362_u64),
+        ] {
+            assert_eq!(random_at(seed, position).to_bits(), bits, "seed {seed}, position {position}");
+        }
+    }
+
+    #[test]
+    fn greedy_takes_the_largest_and_the_lowest_id_on_a_tie() {
+        assert_eq!(pick(&[1.0, 3.0, f32::NAN, 3.0], 4, PickAsk::greedy(0, 4)).ids, [1]);
+        assert_eq!(pick(&[1.0, 3.0, 9.0], 3, PickAsk::greedy(0, 2)).ids, [1]);
+        assert!(pick(&[f32::NAN; 3], 3, PickAsk::greedy(0, 3)).ids.is_empty());
+    }
+
+    #[test]
+    fn drafts_are_accepted_while_they_equal_the_drawn_id() {
+        let logits = [0.0, 9.0, 0.0, 0.0, 0.0, 9.0, 9.0, 0.0, 0.0];
+        let ask = |drafts| PickAsk { drafts, ..PickAsk::greedy(0, 3) };
+        assert_eq!(pick(&logits, 3, ask(&[1, 2])).ids, [1, 2, 0]);
+        assert_eq!(pick(&logits, 3, ask(&[1, 0])).ids, [1, 2]);
+        assert_eq!(pick(&logits, 3, ask(&[0, 2])).ids, [1]);
+    }
+
+    #[test]
+    fn drawn_ids_follow_the_cumulated_probabilities() {
+        let logits: Vec<f32> = [0.5f32, 0.3, 0.2].iter().map(|p| p.ln()).collect();
+        let mut counts = [0u32; 3];
+        for position in 0..20_000 {
+            let ask =
+                PickAsk { first_position: position, ..sampled(Sampling { temperature: 1.0, ..Sampling::GREEDY }) };
+            let id = pick(&logits, 3, ask).ids[0];
+            let random = random_at(7, position);
+            assert_eq!(
+                id,
+                if random < 0.5 {
+                    0
+                } else if random < 0.8 {
+                    1
+                } else {
+                    2
+                },
+                "random {random}"
+            );
+            counts[id as usize] += 1;
+        }
+        assert!(counts[0].abs_diff(10_000) < 300 && counts[2].abs_diff(4_000) < 250, "{counts:?}");
+    }
+
+    #[test]
+    fn top_k_top_p_and_min_p_cut_the_tail() {
+        let logits: Vec<f32> = [0.4f32, 0.3, 0.2, 0.1].iter().map(|p| p.ln()).collect();
+        let seen = |sampling: Sampling| {
+            let mut seen = [false; 4];
+            for position in 0..2000 {
+                let ask = PickAsk { first_position: position, ..sampled(sampling) };
+                seen[pick(&logits, 4, ask).ids[0] as usize] = true;
+            }
+            seen.iter().filter(|seen| **seen).count()
+        };
+        let plain = Sampling { temperature: 1.0, ..Sampling::GREEDY };
+        assert_eq!(seen(plain), 4);
+        assert_eq!(seen(Sampling { top_k: 2, ..plain }), 2);
+        assert_eq!(seen(Sampling { top_p: 0.65, ..plain }), 2);
+        assert_eq!(seen(Sampling { top_p: 0.0, ..plain }), 1);
+        assert_eq!(seen(Sampling { min_p: 0.6, ..plain }), 2);
+    }
+
+    #[test]
+    fn penalties_apply_to_listed_ids_and_to_drafts_within_the_step() {
+        let penalty = Sampling { repetition_penalty: 2.0, ..Sampling::GREEDY };
+        let listed = PickAsk { count_ids: &[0, 1], count_values: &[0, 3], sampling: penalty, ..PickAsk::greedy(0, 3) };
+        assert_eq!(pick(&[4.0, 4.0, 3.0], 3, listed).ids, [2]);
+        assert_eq!(pick(&[-1.0, -1.0, -1.5], 3, listed).ids, [2]);
+
+        let presence = Sampling { presence_penalty: 1.0, ..Sampling::GREEDY };
+        let prompt_only = PickAsk { count_ids: &[0], count_values: &[0], sampling: presence, ..PickAsk::greedy(0, 2) };
+        assert_eq!(pick(&[4.0, 3.5], 2, prompt_only).ids, [0]);
+
+        // The draft counts once it was emitted: the second row sees it.
+        let drafted = PickAsk { drafts: &[0], sampling: presence, ..PickAsk::greedy(0, 2) };
+        assert_eq!(pick(&[4.0, 3.5, 4.0, 3.5], 2, drafted).ids, [0, 1]);
+    }
+
+    #[test]
+    fn a_bias_moves_or_forbids_an_id() {
+        let bias = |bias_values: &'static [f32]| PickAsk { bias_ids: &[0], bias_values, ..PickAsk::greedy(0, 2) };
+        assert_eq!(pick(&[4.0, 3.5], 2, bias(&[-1.0])).ids, [1]);
+        assert_eq!(pick(&[4.0, 3.5], 2, bias(&[f32::NEG_INFINITY])).ids, [1]);
+        assert_eq!(pick(&[3.0, 3.5], 2, bias(&[1.0])).ids, [0]);
+    }
+
+    #[test]
+    fn log_probabilities_are_of_the_unmodified_logits() {
+        let bias = PickAsk { bias_ids: &[2], bias_values: &[100.0], top_logprobs: 2, ..PickAsk::greedy(0, 3) };
+        let picked = pick(&[0.5f32.ln(), 0.3f32.ln(), 0.2f32.ln()], 3, bias);
+        assert_eq!((picked.ids.as_slice(), picked.rivals.as_slice()), ([2].as_slice(), [0, 1].as_slice()));
+        for (value, expected) in picked.logprobs.iter().zip([0.2f32.ln(), 0.5f32.ln(), 0.3f32.ln()]) {
+            assert!((value - expected).abs() < 1e-6, "{value} for {expected}");
+        }
+    }
 }

@@ -129,11 +129,20 @@ fn pick<B: Backend>(
             return Err(Error::Device(format!("picked {} rows of {}", results.len(), group.len())));
         }
         for (&row, result) in group.iter().zip(results) {
+            require_ids(&result)?;
             picked[row] = result;
         }
         start = end;
     }
     Ok(picked)
+}
+
+/// A pick without ids had no finite logit to choose from.
+pub(crate) fn require_ids(picked: &Picked) -> Result<()> {
+    if picked.ids.is_empty() {
+        return Err(Error::Device("the model gave no finite logit".into()));
+    }
+    Ok(())
 }
 
 fn drafts_of(row: &Row<'_>) -> Vec<u32> {
