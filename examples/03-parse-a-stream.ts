@@ -3,7 +3,10 @@
 import { createChatTemplate } from '@mimokit/chat-template';
 
 const tools = [
-  { name: 'forecast', parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } } },
+  {
+    name: 'forecast',
+    parameters: { type: 'object', properties: { city: { type: 'string' }, days: { type: 'integer' } } },
+  },
 ];
 const output =
   '<think>I need the weather.</think>Let me look.<tool_call>\n<function=forecast>\n' +

@@ -13,7 +13,9 @@ test.each([
   ['11-own-scheduler', /^shortest first: .*finished in the order c, b, a$/],
 ])('%s', (name, last) => {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=source', '--no-warnings', file], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=source', '--no-warnings', file], {
+    encoding: 'utf8',
+  });
   expect(stderr).toBe('');
   expect(status).toBe(0);
   const line = stdout.trimEnd().split('\n').at(-1)!;

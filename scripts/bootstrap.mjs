@@ -2,7 +2,17 @@
 // No dependencies and no syntax past Node 20: this runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -54,7 +64,9 @@ export function run(command, args, { cwd = root, env = process.env, stdio = 'inh
 function npm(args, cwd, stdio) {
   const cli = process.env.npm_execpath;
   if (cli?.endsWith('npm-cli.js')) return run(process.execPath, [cli, ...args], { cwd, stdio });
-  return process.platform === 'win32' ? run('cmd', ['/c', 'npm', ...args], { cwd, stdio }) : run('npm', args, { cwd, stdio });
+  return process.platform === 'win32'
+    ? run('cmd', ['/c', 'npm', ...args], { cwd, stdio })
+    : run('npm', args, { cwd, stdio });
 }
 
 /** Installs the pinned tools once and returns the environment in which everything else runs. */
@@ -64,7 +76,11 @@ export function bootstrap({ quiet = false } = {}) {
     console.error('bootstrap: installing pinned pnpm and Node with npm …');
     rmSync(cache, { recursive: true, force: true });
     cpSync(manifests, cache, { recursive: true });
-    npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], cache, ['ignore', quiet ? 2 : 'inherit', 2]);
+    npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], cache, [
+      'ignore',
+      quiet ? 2 : 'inherit',
+      2,
+    ]);
     // turbo spawns `pnpm` straight from PATH. With --ignore-scripts the package's own bin stays a shebang-less placeholder,
     // which spawn refuses (ENOEXEC), so the native binary gets a folder of its own.
     const exe = process.platform === 'win32' ? 'pnpm.exe' : 'pnpm';
@@ -72,7 +88,8 @@ export function bootstrap({ quiet = false } = {}) {
     const native = readdirSync(scope)
       .map((folder) => join(scope, folder, exe))
       .find((path) => existsSync(path));
-    if (!native) fail('bootstrap: no pnpm binary for this platform in scripts/bootstrap/package-lock.json; install pnpm 12.4.2.');
+    if (!native)
+      fail('bootstrap: no pnpm binary for this platform in scripts/bootstrap/package-lock.json; install pnpm 12.4.2.');
     mkdirSync(join(cache, 'bin'));
     try {
       linkSync(native, join(cache, 'bin', exe));
@@ -99,7 +116,9 @@ function bundledNode() {
   const file = os === 'win' ? 'node.exe' : 'node';
   const path = join(cache, 'node_modules', `node-${os}-${process.arch}`, 'bin', file);
   if (!existsSync(path)) {
-    fail(`bootstrap: Node ${process.versions.node} is too old for the build tools and none is bundled for this platform; install Node 24.`);
+    fail(
+      `bootstrap: Node ${process.versions.node} is too old for the build tools and none is bundled for this platform; install Node 24.`,
+    );
   }
   return path;
 }

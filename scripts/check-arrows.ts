@@ -34,8 +34,9 @@ for (const [name, allowed] of Object.entries(arrows)) {
     for (const [, target] of readFileSync(file, 'utf8').matchAll(imported)) {
       const own = /^@mimokit\/([^/]+)(\/src\/.*)?/.exec(target!);
       if (own?.[2]) problems.push(`${here}: imports ${target}, the inside of another package`);
-      if (own && !isTest && !allowed.includes(own[1]!)) problems.push(`${here}: ${name} may not import @mimokit/${own[1]}`);
-      if (/^\.\.\/\.\.\//.test(target!) && !isTest) problems.push(`${here}: ${target} leaves the package`);
+      if (own && !isTest && !allowed.includes(own[1]!))
+        problems.push(`${here}: ${name} may not import @mimokit/${own[1]}`);
+      if (target!.startsWith('../../') && !isTest) problems.push(`${here}: ${target} leaves the package`);
       const nodeAllowed = !(name in browser) || isTest || browser[name]!.includes(relative(folder, file));
       if (target!.startsWith('node:') && !nodeAllowed) problems.push(`${here}: ${target} in a package for browsers`);
       if (target === 'zod' && name !== 'client' && !here.startsWith('packages/protocol/src/wire/') && !isTest) {

@@ -18,7 +18,8 @@ for (const code of errorCodes) {
   if (!sources.includes(`'${code}'`) && !sources.includes(`"${code}"`)) problems.push(`nothing throws ${code}`);
 }
 for (const code of documented) {
-  if (!(errorCodes as readonly string[]).includes(code)) problems.push(`docs/errors.md names ${code}, which does not exist`);
+  if (!(errorCodes as readonly string[]).includes(code))
+    problems.push(`docs/errors.md names ${code}, which does not exist`);
 }
 if ([...errorCodes].sort().join() !== errorCodes.join()) problems.push('errors.ts: the codes are not in order');
 

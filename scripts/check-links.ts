@@ -23,7 +23,15 @@ for (const page of pages) {
 
 function anchorsOf(file: string): Set<string> {
   const headings = [...readFileSync(file, 'utf8').matchAll(/^#+\s+(.+)$/gm)];
-  return new Set(headings.map(([, title]) => title!.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').trim().replaceAll(/\s/g, '-')));
+  return new Set(
+    headings.map(([, title]) =>
+      title!
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .trim()
+        .replaceAll(/\s/g, '-'),
+    ),
+  );
 }
 
 if (problems.length > 0) {

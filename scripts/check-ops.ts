@@ -29,8 +29,10 @@ const runnerJs = sourcesBelow(join(root, 'packages', 'runner-js', 'src'), ['.ts'
 const problems: string[] = [];
 for (const op of ops) {
   if (!new RegExp(`fn ${op}\\b`).test(trait)) problems.push(`trait Backend has no ${op}`);
-  if (!existsSync(join(root, 'crates', 'mimokit_reference', 'src', 'ops', `${op}.rs`))) problems.push(`mimokit_reference has no ops/${op}.rs`);
-  if (!existsSync(join(root, 'crates', 'mimokit_cpu', 'src', 'ops', `${op}.rs`))) problems.push(`mimokit_cpu has no ops/${op}.rs`);
+  if (!existsSync(join(root, 'crates', 'mimokit_reference', 'src', 'ops', `${op}.rs`)))
+    problems.push(`mimokit_reference has no ops/${op}.rs`);
+  if (!existsSync(join(root, 'crates', 'mimokit_cpu', 'src', 'ops', `${op}.rs`)))
+    problems.push(`mimokit_cpu has no ops/${op}.rs`);
   if (!new RegExp(`function ${camel(op)}\\b`).test(runnerJs)) problems.push(`runner-js has no function ${camel(op)}`);
   if (!page.includes(`## ${op}\n`)) problems.push(`docs/kernels.md has no heading ${op}`);
 }

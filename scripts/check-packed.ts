@@ -27,7 +27,9 @@ for (const name of readdirSync(join(root, 'packages'))) {
 function attempt(what: string, command: string, args: readonly string[], cwd: string): string | undefined {
   const result = spawnSync(command, args, { cwd, encoding: 'utf8', timeout: 300_000 });
   if (result.status === 0) return result.stdout;
-  problems.push(`${what}: ${command} ${args.join(' ')}\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`);
+  problems.push(
+    `${what}: ${command} ${args.join(' ')}\n${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`,
+  );
   return undefined;
 }
 
@@ -43,7 +45,10 @@ for (const [name, { folder }] of manifests) {
 // The addon of this machine, as the platform package that npm would fetch.
 const platformTarballs: string[] = [];
 const kernels = join(root, 'packages', 'kernels');
-if (existsSync(join(kernels, 'scripts', 'pack-platform.mjs')) && readdirSync(kernels).some((file) => file.endsWith('.node'))) {
+if (
+  existsSync(join(kernels, 'scripts', 'pack-platform.mjs')) &&
+  readdirSync(kernels).some((file) => file.endsWith('.node'))
+) {
   const out = attempt('@mimokit/kernels', process.execPath, ['scripts/pack-platform.mjs', packedFolder], kernels);
   if (out) platformTarballs.push(out.trim().split('\n').at(-1)!);
 }
@@ -84,8 +89,19 @@ for (const [name, { folder }] of manifests) {
   const imports = [...example.matchAll(/from '((?:@[^/']+\/)?[^/']+)/g)].map((match) => match[1]!);
   const ours = closure([name, ...imports]);
   const foreign = imports.filter((target) => !target.startsWith('node:') && !manifests.has(target));
-  const files = [...ours].map((each) => tarballs.get(each)!).concat(ours.has('@mimokit/kernels') ? platformTarballs : []);
-  const install = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error', ...files, ...foreign];
+  const files = [...ours]
+    .map((each) => tarballs.get(each)!)
+    .concat(ours.has('@mimokit/kernels') ? platformTarballs : []);
+  const install = [
+    'install',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    '--loglevel=error',
+    ...files,
+    ...foreign,
+  ];
   if (attempt(name, 'npm', install, room) !== undefined) {
     const out = attempt(name, process.execPath, ['example.ts'], room);
     if (out !== undefined && out.trim() === '') problems.push(`${name}: the README example prints nothing`);

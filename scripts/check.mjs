@@ -22,7 +22,10 @@ const checks = {
   packed: script('check-packed.ts'),
   ...(host && {
     rustfmt: ['cargo', ['fmt', '--all', '--check']],
-    clippy: ['cargo', ['clippy', '--workspace', '--all-targets', '--release', '--target', host, '--quiet', '--', '-D', 'warnings']],
+    clippy: [
+      'cargo',
+      ['clippy', '--workspace', '--all-targets', '--release', '--target', host, '--quiet', '--', '-D', 'warnings'],
+    ],
   }),
 };
 

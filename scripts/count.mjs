@@ -10,7 +10,9 @@ for (const folder of folders) {
   if (!existsSync(path)) continue;
   const result = JSON.parse(readFileSync(path, 'utf8'));
   // A file that does not even load counts as one failure.
-  const broken = result.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  const broken = result.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
   add(folder, result.numPassedTests, result.numFailedTests + broken);
 }
 const cargo = join(root, '.cache', 'cargo-test.log');

@@ -20,7 +20,8 @@ const tasks = {
   build,
   start() {
     build();
-    if (!native.host) console.log(`${native.missing}\nGoing on with the TypeScript runner: the same results, slower.\n`);
+    if (!native.host)
+      console.log(`${native.missing}\nGoing on with the TypeScript runner: the same results, slower.\n`);
     exec(node, [join(root, 'packages/cli/dist/main.js'), 'chat', ...rest]);
   },
   mimokit() {
@@ -33,7 +34,8 @@ const tasks = {
     // Both languages run to their end, so that one red test does not hide the others.
     const typescript = attempt(pnpm, ['exec', 'turbo', 'run', 'test', '--output-logs=new-only', '--continue']);
     const rust = cargoTest();
-    if (!typescript || !rust) fail(`tests failed: ${[!typescript && 'TypeScript', !rust && 'Rust'].filter(Boolean).join(', ')}`);
+    if (!typescript || !rust)
+      fail(`tests failed: ${[!typescript && 'TypeScript', !rust && 'Rust'].filter(Boolean).join(', ')}`);
   },
   check() {
     build();
@@ -73,7 +75,10 @@ function nativeToolchain() {
     return { missing: 'cargo was not found: install Rust 1.89 or newer (rustup) to build the native runner.' };
   }
   if (process.platform === 'linux' && !['cc', 'gcc', 'clang'].some((name) => probe(name, ['--version']).status === 0)) {
-    return { missing: 'cc was not found: install a C linker (for example the package build-essential) to build the native runner.' };
+    return {
+      missing:
+        'cc was not found: install a C linker (for example the package build-essential) to build the native runner.',
+    };
   }
   return { host };
 }
@@ -96,7 +101,13 @@ function attempt(command, args) {
 /** cargo test, shown and kept for the count. */
 function cargoTest() {
   const args = ['test', '--workspace', '--release', '--no-fail-fast', '--target', native.host];
-  const result = spawnSync('cargo', args, { cwd: root, env, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] });
+  const result = spawnSync('cargo', args, {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   console.log(result.stdout);
   writeFileSync(join(root, '.cache', 'cargo-test.log'), result.stdout ?? '');
   return result.status === 0;

@@ -39,7 +39,16 @@ export interface TurnOptions {
 }
 
 /** Runs one user turn to its end (or to an abort) and prints it. The conversation comes back with everything in it. */
-export async function runTurn({ model, messages, thinking, tools, maxTokens, temperature, signal, write }: TurnOptions): Promise<Turn> {
+export async function runTurn({
+  model,
+  messages,
+  thinking,
+  tools,
+  maxTokens,
+  temperature,
+  signal,
+  write,
+}: TurnOptions): Promise<Turn> {
   const started = performance.now();
   let kvBytes = 0;
   const acceptLengths: number[] = [];
@@ -71,7 +80,8 @@ export async function runTurn({ model, messages, thinking, tools, maxTokens, tem
     figures: {
       completionTokens: usage.completionTokens,
       tokensPerSecond: usage.completionTokens / seconds,
-      acceptLength: acceptLengths.length === 0 ? 1 : acceptLengths.reduce((sum, each) => sum + each, 0) / acceptLengths.length,
+      acceptLength:
+        acceptLengths.length === 0 ? 1 : acceptLengths.reduce((sum, each) => sum + each, 0) / acceptLengths.length,
       promptTokens: usage.promptTokens,
       cachedTokens: usage.cachedTokens,
       kvBytes,
@@ -80,7 +90,14 @@ export async function runTurn({ model, messages, thinking, tools, maxTokens, tem
 }
 
 /** The line of figures after a turn. */
-export function figuresLine({ completionTokens, tokensPerSecond, acceptLength, promptTokens, cachedTokens, kvBytes }: TurnFigures): string {
+export function figuresLine({
+  completionTokens,
+  tokensPerSecond,
+  acceptLength,
+  promptTokens,
+  cachedTokens,
+  kvBytes,
+}: TurnFigures): string {
   return [
     `${completionTokens} tokens`,
     `${tokensPerSecond.toFixed(0)} tokens/s`,

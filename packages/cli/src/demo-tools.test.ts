@@ -45,7 +45,9 @@ test.each([
 });
 
 test('units that do not fit are refused', () => {
-  expect(() => runDemoTool('convert_units', { value: 1, from: 'miles', to: 'kilograms' })).toThrow('cannot convert miles to kilograms');
+  expect(() => runDemoTool('convert_units', { value: 1, from: 'miles', to: 'kilograms' })).toThrow(
+    'cannot convert miles to kilograms',
+  );
   expect(() => runDemoTool('convert_units', { value: 1, from: 'parsnips', to: 'm' })).toThrow('cannot convert');
   expect(() => runDemoTool('missing', {})).toThrow('no tool');
 });

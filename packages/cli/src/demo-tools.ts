@@ -84,7 +84,11 @@ function evaluate(node: jsep.Expression, depth: number): number {
   if (isNode<jsep.BinaryExpression>(node, 'BinaryExpression') && Object.hasOwn(binary, node.operator)) {
     return binary[node.operator]!(evaluate(node.left, depth + 1), evaluate(node.right, depth + 1));
   }
-  if (isNode<jsep.CallExpression>(node, 'CallExpression') && node.arguments.length === 1 && node.callee['name'] === 'sqrt') {
+  if (
+    isNode<jsep.CallExpression>(node, 'CallExpression') &&
+    node.arguments.length === 1 &&
+    node.callee['name'] === 'sqrt'
+  ) {
     return Math.sqrt(evaluate(node.arguments[0]!, depth + 1));
   }
   throw failed('only + - * / % ^, brackets, numbers and sqrt are understood');
@@ -95,7 +99,13 @@ function isNode<N extends jsep.Expression>(node: jsep.Expression, type: string):
 }
 
 /** Names in everyday use that the library spells otherwise. */
-const unitNames: Readonly<Record<string, string>> = { tons: 'tonnes', ton: 'tonne', mph: 'miles/hours', 'km/h': 'km/hours', 'm/s': 'm/seconds' };
+const unitNames: Readonly<Record<string, string>> = {
+  tons: 'tonnes',
+  ton: 'tonne',
+  mph: 'miles/hours',
+  'km/h': 'km/hours',
+  'm/s': 'm/seconds',
+};
 
 function convertUnits(value: number, from: string, to: string): string {
   const source = (unitNames[from] ?? from).split('/');

@@ -48,7 +48,10 @@ export function checkLine<S extends z.ZodType>(schema: S, value: unknown): z.out
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   const field = issue.path.join('.') || 'line';
-  throw new MimoError('invalid-argument', `${field}: ${issue.message}`, { hint: 'See docs/wire.md for the fields of a line.', field });
+  throw new MimoError('invalid-argument', `${field}: ${issue.message}`, {
+    hint: 'See docs/wire.md for the fields of a line.',
+    field,
+  });
 }
 
 /** A line as JSON, where plain numbers are enough. */
@@ -57,7 +60,9 @@ export function readLine<S extends z.ZodType>(schema: S, line: string): z.output
   try {
     value = JSON.parse(line);
   } catch (error) {
-    throw new MimoError('invalid-json', `The line is no JSON: ${(error as Error).message}`, { hint: 'One JSON object a line.' });
+    throw new MimoError('invalid-json', `The line is no JSON: ${(error as Error).message}`, {
+      hint: 'One JSON object a line.',
+    });
   }
   return checkLine(schema, value);
 }

@@ -21,9 +21,10 @@ const elementBytes: ByKind = { f32: 4, bf16: 2, fp8: 1 };
 /** What keys and values take. MTP heads are sliding layers; their ring is the same. */
 export function kvPlan(config: CheckpointInfo['config']): KvPlan {
   const { global, sliding, mtpHeads, hiddenSize, contextLength } = config;
-  const perPosition = ({ kvHeads, qkDim, vDim }: { kvHeads: number; qkDim: number; vDim: number }): number => kvHeads * (qkDim + vDim);
+  const perPosition = ({ kvHeads, qkDim, vDim }: { kvHeads: number; qkDim: number; vDim: number }): number =>
+    kvHeads * (qkDim + vDim);
   const tokenValues = global.layers * perPosition(global);
-  const ring = sliding ? sliding.windowKeys + Math.max(mtpHeads - 1, 0) : 0;
+  const ring = sliding ? (sliding.windowKeys ?? 0) + Math.max(mtpHeads - 1, 0) : 0;
   const windowValues = sliding ? ring * (sliding.layers + mtpHeads) * perPosition(sliding) : 0;
   const hiddenBytes = mtpHeads * hiddenSize * 4;
   const byKind = (count: (bytes: number) => number): ByKind => ({
@@ -43,7 +44,11 @@ export function kvPlan(config: CheckpointInfo['config']): KvPlan {
 }
 
 /** Whole sequences of a length that fit into `memoryBytes` beside the weights. */
-export function fitOf(info: CheckpointInfo, plan: KvPlan, memoryBytes: number): { tokens: number; sequences: ByKind }[] {
+export function fitOf(
+  info: CheckpointInfo,
+  plan: KvPlan,
+  memoryBytes: number,
+): { tokens: number; sequences: ByKind }[] {
   const room = Math.max(memoryBytes - info.totalBytes, 0);
   return plan.contexts.map(({ tokens, bytes }) => ({
     tokens,

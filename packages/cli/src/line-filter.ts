@@ -25,10 +25,12 @@ export async function runLineFilter({ answer, concurrency = 1, input, output }: 
   for await (const bytes of splitLines(input ?? process.stdin)) {
     if (bytes !== undefined && bytes.length === 0) continue;
     pending.push(
-      answerLine(bytes, answer).catch((error: unknown) => {
-        failed = true;
-        return { error: errorBody(error) };
-      }).then((value) => `${JSON.stringify(value)}\n`),
+      answerLine(bytes, answer)
+        .catch((error: unknown) => {
+          failed = true;
+          return { error: errorBody(error) };
+        })
+        .then((value) => `${JSON.stringify(value)}\n`),
     );
     if (pending.length >= concurrency) await flushOne();
   }
@@ -38,13 +40,17 @@ export async function runLineFilter({ answer, concurrency = 1, input, output }: 
 
 async function answerLine(bytes: Uint8Array | undefined, answer: LineFilter['answer']): Promise<unknown> {
   if (bytes === undefined) {
-    throw new MimoError('invalid-argument', `The line is longer than ${maxLineBytes} bytes.`, { hint: 'Split the input.' });
+    throw new MimoError('invalid-argument', `The line is longer than ${maxLineBytes} bytes.`, {
+      hint: 'Split the input.',
+    });
   }
   let line: string;
   try {
     line = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
-    throw new MimoError('invalid-json', 'The line is not valid UTF-8.', { hint: 'Write the input as UTF-8, one JSON object a line.' });
+    throw new MimoError('invalid-json', 'The line is not valid UTF-8.', {
+      hint: 'Write the input as UTF-8, one JSON object a line.',
+    });
   }
   return answer(line);
 }

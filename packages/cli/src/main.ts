@@ -4,7 +4,10 @@ import { defineCommand, renderUsage, runCommand } from 'citty';
 import { reportError } from './terminal.ts';
 
 const main = defineCommand({
-  meta: { name: 'mimokit', description: 'MiMo-V2-Flash for Node.js: chat, look inside, and drive every part from a shell.' },
+  meta: {
+    name: 'mimokit',
+    description: 'MiMo-V2-Flash for Node.js: chat, look inside, and drive every part from a shell.',
+  },
   subCommands: {
     chat: () => import('./commands/chat.ts').then((module) => module.chat),
     inspect: () => import('./commands/inspect.ts').then((module) => module.inspect),

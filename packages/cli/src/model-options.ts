@@ -2,8 +2,16 @@
 import { MimoError, type RunnerOptions } from '@mimokit/protocol';
 
 export const modelArgs = {
-  model: { type: 'string', valueHint: 'DIR', description: 'a checkpoint folder in the hub format (default: the embedded nano)' },
-  runner: { type: 'string', valueHint: 'cpu|js', description: 'native or TypeScript runner (default: native where it loads)' },
+  model: {
+    type: 'string',
+    valueHint: 'DIR',
+    description: 'a checkpoint folder in the hub format (default: the embedded nano)',
+  },
+  runner: {
+    type: 'string',
+    valueHint: 'cpu|js',
+    description: 'native or TypeScript runner (default: native where it loads)',
+  },
   activations: { type: 'string', default: 'f32', valueHint: 'f32|fp8', description: 'inputs of FP8 linears' },
   kv: { type: 'string', default: 'f32', valueHint: 'f32|bf16|fp8', description: 'storage of keys and values' },
   threads: { type: 'string', valueHint: 'N', description: 'threads of the native runner' },
@@ -37,7 +45,9 @@ export function runnerOptions({ activations, kv, threads }: ModelFlags): RunnerO
 function oneOf<const T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((each) => each === value);
   if (found !== undefined) return found;
-  throw new MimoError('invalid-argument', `--${name} ${value} is not known.`, { hint: `Use one of: ${allowed.join(', ')}.` });
+  throw new MimoError('invalid-argument', `--${name} ${value} is not known.`, {
+    hint: `Use one of: ${allowed.join(', ')}.`,
+  });
 }
 
 /** A whole number from the command line, within bounds. */

@@ -1,5 +1,5 @@
 // Which runner a command uses: the native one where it loads, else the TypeScript one, and how to say so.
-import { isMimoError, MimoError, type RunnerFactory } from '@mimokit/protocol';
+import { type CheckpointInfo, isMimoError, MimoError, type RunnerFactory } from '@mimokit/protocol';
 
 export type RunnerName = 'cpu' | 'js';
 
@@ -13,13 +13,15 @@ export interface PickedRunner {
 /** `cpu` and `js` are taken by word; without a wish the native runner, if this machine can load it. */
 export async function pickRunner(wish: string | undefined): Promise<PickedRunner> {
   if (wish !== undefined && wish !== 'cpu' && wish !== 'js') {
-    throw new MimoError('invalid-argument', `--runner ${wish} is not known.`, { hint: 'Use --runner cpu or --runner js.' });
+    throw new MimoError('invalid-argument', `--runner ${wish} is not known.`, {
+      hint: 'Use --runner cpu or --runner js.',
+    });
   }
   if (wish === 'js') return { name: 'js', open: await jsRunner() };
   try {
     // An optional dependency: its package may be missing, and so may the binary for this platform.
-    const { loadBinding, nativeRunner } = await import('@mimokit/kernels');
-    loadBinding();
+    const { machineReport, nativeRunner } = await import('@mimokit/kernels');
+    machineReport();
     return { name: 'cpu', open: nativeRunner };
   } catch (error) {
     if (wish === 'cpu') throw error;
@@ -31,4 +33,11 @@ export async function pickRunner(wish: string | undefined): Promise<PickedRunner
 async function jsRunner(): Promise<RunnerFactory> {
   const module = await import('@mimokit/runner-js/node');
   return module.jsRunner;
+}
+
+/** A checkpoint's headers through whichever reader this machine has. */
+export async function readCheckpointInfo(directory: string): Promise<CheckpointInfo> {
+  const { name } = await pickRunner(undefined);
+  if (name === 'cpu') return (await import('@mimokit/kernels')).checkpointInfo(directory);
+  return (await import('@mimokit/runner-js/node')).checkpointInfo(directory);
 }

@@ -12,7 +12,8 @@ export function reportError(error: unknown): number {
   const usage = error instanceof Error && error.name === 'CLIError';
   console.error(`${pc.red(usage ? 'usage' : 'error')}: ${error instanceof Error ? error.message : String(error)}`);
   if (usage) console.error('  Next: mimokit --help');
-  else if (error instanceof Error && error.stack !== undefined && process.env['DEBUG'] !== undefined) console.error(error.stack);
+  else if (error instanceof Error && error.stack !== undefined && process.env['DEBUG'] !== undefined)
+    console.error(error.stack);
   return usage ? 2 : 1;
 }
 
@@ -31,5 +32,12 @@ export function formatBytes(bytes: number): string {
 /** Columns padded to their widest cell; numbers as given. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

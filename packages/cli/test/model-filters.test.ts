@@ -10,65 +10,79 @@ interface Prompt {
   positions: number[];
   plain: { greedy: number[] };
 }
-interface Trace {
-  kv: string;
-  ids: number[];
-  new_tokens: number;
-  steps: { accepted: number }[];
-}
-
-const native = await pickRunner('cpu').then(() => true, () => false);
+const native = await pickRunner('cpu').then(
+  () => true,
+  () => false,
+);
 const runners = native ? ['cpu', 'js'] : ['js'];
 if (!native) console.warn('the native runner is not built: its half of these tests is left out');
 
 describe.each(runners)('on the %s runner', (runner) => {
-  test.each(['t1-bf16', 't1-fp8', 't2-fp8'])('logits of %s are the golden ones within 1e-4, routes equal', async (model) => {
-    const { prompts } = fixtureJson<{ prompts: Prompt[] }>('goldens', model, 'forward.json');
-    const answers = await runFilter<{ logits: number[]; argmax: number[]; routes: number[][][] }>(
-      ['logits', '--model', fixturePath('models', model), '--runner', runner],
-      prompts.map(({ ids }) => ({ ids })),
-    );
-    for (const [at, { name, ids, positions }] of prompts.entries()) {
-      const golden = readSafetensors('goldens', model, `${name}.safetensors`);
-      const { data, shape } = golden.get('logits')!;
-      const vocab = shape[1]!;
-      expect(positions.at(-1)).toBe(ids.length - 1);
-      const last = data.subarray((positions.length - 1) * vocab);
-      expect(Math.max(...answers[at]!.logits.map((value, id) => Math.abs(value - last[id]!)))).toBeLessThan(1e-4);
-      const layers = [...golden.keys()].map((key) => /^router\.(\d+)\.ids$/.exec(key)?.[1]).filter((layer) => layer !== undefined);
-      layers.sort((left, right) => Number(left) - Number(right));
-      expect(answers[at]!.routes).toHaveLength(ids.length);
-      for (const [index, layer] of layers.entries()) {
-        const { data: routes, shape: [, k] } = golden.get(`router.${layer}.ids`)!;
-        expect(answers[at]!.routes.map((row) => row[index]).flat()).toEqual([...routes]);
-        expect(answers[at]!.routes[0]![index]).toHaveLength(k!);
-      }
-    }
-  });
-
-  test.each(['t1-bf16', 't1-fp8', 't2-fp8'])('generate on %s is greedy to the golden, with and without MTP', async (model) => {
-    const { prompts } = fixtureJson<{ prompts: Prompt[] }>('goldens', model, 'forward.json');
-    const lines = prompts.flatMap(({ ids }) => [true, false].map((mtp) => ({ ids, max_tokens: 32, ignore_eos: true, mtp })));
-    for (const batch of ['1', '8']) {
-      const answers = await runFilter<{ ids: number[]; logprobs: number[]; accept_lengths: number[]; finish_reason: string }>(
-        ['generate', '--model', fixturePath('models', model), '--runner', runner, '--batch', batch],
-        lines,
+  test.each(['t1-bf16', 't1-fp8', 't2-fp8'])(
+    'logits of %s are the golden ones within 1e-4, routes equal',
+    async (model) => {
+      const { prompts } = fixtureJson<{ prompts: Prompt[] }>('goldens', model, 'forward.json');
+      const answers = await runFilter<{ logits: number[]; argmax: number[]; routes: number[][][] }>(
+        ['logits', '--model', fixturePath('models', model), '--runner', runner],
+        prompts.map(({ ids }) => ({ ids })),
       );
-      for (const [at, answer] of answers.entries()) {
-        expect(answer.ids).toEqual(prompts[at >> 1]!.plain.greedy);
-        expect(answer.logprobs).toHaveLength(32);
-        expect(answer.accept_lengths.reduce((sum, each) => sum + each, 0)).toBe(31);
-        expect(answer.finish_reason).toBe('length');
+      for (const [at, { name, ids, positions }] of prompts.entries()) {
+        const golden = readSafetensors('goldens', model, `${name}.safetensors`);
+        const { data, shape } = golden.get('logits')!;
+        const vocab = shape[1]!;
+        expect(positions.at(-1)).toBe(ids.length - 1);
+        const last = data.subarray((positions.length - 1) * vocab);
+        expect(Math.max(...answers[at]!.logits.map((value, id) => Math.abs(value - last[id]!)))).toBeLessThan(1e-4);
+        const layers = [...golden.keys()]
+          .map((key) => /^router\.(\d+)\.ids$/.exec(key)?.[1])
+          .filter((layer) => layer !== undefined);
+        layers.sort((left, right) => Number(left) - Number(right));
+        expect(answers[at]!.routes).toHaveLength(ids.length);
+        for (const [index, layer] of layers.entries()) {
+          const {
+            data: routes,
+            shape: [, k],
+          } = golden.get(`router.${layer}.ids`)!;
+          expect(answers[at]!.routes.map((row) => row[index]).flat()).toEqual([...routes]);
+          expect(answers[at]!.routes[0]![index]).toHaveLength(k!);
+        }
       }
-    }
-  });
+    },
+  );
+
+  test.each(['t1-bf16', 't1-fp8', 't2-fp8'])(
+    'generate on %s is greedy to the golden, with and without MTP',
+    async (model) => {
+      const { prompts } = fixtureJson<{ prompts: Prompt[] }>('goldens', model, 'forward.json');
+      const lines = prompts.flatMap(({ ids }) =>
+        [true, false].map((mtp) => ({ ids, max_tokens: 32, ignore_eos: true, mtp })),
+      );
+      for (const batch of ['1', '8']) {
+        const answers = await runFilter<{
+          ids: number[];
+          logprobs: number[];
+          accept_lengths: number[];
+          finish_reason: string;
+        }>(['generate', '--model', fixturePath('models', model), '--runner', runner, '--batch', batch], lines);
+        for (const [at, answer] of answers.entries()) {
+          expect(answer.ids).toEqual(prompts[at >> 1]!.plain.greedy);
+          expect(answer.logprobs).toHaveLength(32);
+          expect(answer.accept_lengths.reduce((sum, each) => sum + each, 0)).toBe(31);
+          expect(answer.finish_reason).toBe('length');
+        }
+      }
+    },
+  );
 
   test('a token outside the vocabulary is refused for its line only', async () => {
     const { code, stdout } = await runCli(
       ['generate', '--model', fixturePath('models', 't1-bf16'), '--runner', runner],
       '{"ids":[1,2,99999],"max_tokens":2}\n{"ids":[1,2],"max_tokens":2}\n{"ids":[],"max_tokens":2}\n',
     );
-    const lines = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { ids?: number[]; error?: { code: string } });
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { ids?: number[]; error?: { code: string } });
     expect(code).toBe(1);
     expect(lines[0]!.error?.code).toBe('token-out-of-range');
     expect(lines[1]!.ids).toHaveLength(2);

@@ -31,5 +31,8 @@ export async function runFilter<T>(args: readonly string[], lines: readonly unkn
   const input = lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
   const { code, stdout, stderr } = await runCli(args, input);
   if (code !== 0) throw new Error(`mimokit ${args.join(' ')} ended with ${code}: ${stderr}${stdout.slice(0, 2000)}`);
-  return stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as T);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
 }

@@ -17,15 +17,24 @@ test('tokenize gives the ids of every encode golden', async () => {
 
 test('tokenize with special: false never gives a special id', async () => {
   const cases = fixtureJsonl<EncodeCase & { ids_with_special: number[] }>('tokenizer', 'encode_plain.jsonl');
-  const plain = await runFilter<{ ids: number[] }>(['tokenize'], cases.map(({ text }) => ({ text, special: false })));
-  const special = await runFilter<{ ids: number[] }>(['tokenize'], cases.map(({ text }) => ({ text })));
+  const plain = await runFilter<{ ids: number[] }>(
+    ['tokenize'],
+    cases.map(({ text }) => ({ text, special: false })),
+  );
+  const special = await runFilter<{ ids: number[] }>(
+    ['tokenize'],
+    cases.map(({ text }) => ({ text })),
+  );
   expect(plain.map(({ ids }) => ids)).toEqual(cases.map(({ ids }) => ids));
   expect(special.map(({ ids }) => ids)).toEqual(cases.map((each) => each.ids_with_special));
 });
 
 test('detokenize gives text and pieces of every decode golden', async () => {
   const cases = fixtureJsonl<{ ids: number[]; text: string; pieces: string[] }>('tokenizer', 'decode.jsonl');
-  const answers = await runFilter<{ text: string; pieces: string[] }>(['detokenize'], cases.map(({ ids }) => ({ ids })));
+  const answers = await runFilter<{ text: string; pieces: string[] }>(
+    ['detokenize'],
+    cases.map(({ ids }) => ({ ids })),
+  );
   expect(answers).toEqual(cases.map(({ text, pieces }) => ({ text, pieces })));
 });
 
@@ -48,22 +57,39 @@ test.each([[[]], [['--split', 'every']]])('parse %j gives the message of every p
   const input = cases.map(({ text, mode }) => `{"text":${JSON.stringify(text)},"output":"${mode}","tools":${tools}}`);
   const { code, stdout } = await runCli(['parse', ...options], input.join('\n'));
   expect(code).toBe(0);
-  const answers = stdout.trimEnd().split('\n').map((line) => {
-    const { message } = JSON.parse(line) as {
-      message: { role: string; content: string | null; reasoning_content: string | null; tool_calls: { function: { name: string; arguments: string } }[] | null };
-    };
-    return {
-      reasoning_content: message.reasoning_content,
-      content: message.content,
-      tool_calls: (message.tool_calls ?? []).map((call) => ({ name: call.function.name, arguments: writeJson(readJson(call.function.arguments)) })),
-    };
-  });
+  const answers = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const { message } = JSON.parse(line) as {
+        message: {
+          role: string;
+          content: string | null;
+          reasoning_content: string | null;
+          tool_calls: { function: { name: string; arguments: string } }[] | null;
+        };
+      };
+      return {
+        reasoning_content: message.reasoning_content,
+        content: message.content,
+        tool_calls: (message.tool_calls ?? []).map((call) => ({
+          name: call.function.name,
+          arguments: writeJson(readJson(call.function.arguments)),
+        })),
+      };
+    });
   expect(answers).toEqual(cases.map(({ expected }) => expected));
 });
 
 /** The expected message with its arguments as JSON text, read without losing digits or key order. */
 function expectedOf(line: string): unknown {
-  const { expected } = readJson(line) as { expected: { reasoning_content: string | null; content: string | null; tool_calls: { name: string; arguments: unknown }[] } };
+  const { expected } = readJson(line) as {
+    expected: {
+      reasoning_content: string | null;
+      content: string | null;
+      tool_calls: { name: string; arguments: unknown }[];
+    };
+  };
   return {
     reasoning_content: expected.reasoning_content,
     content: expected.content,
@@ -74,9 +100,18 @@ function expectedOf(line: string): unknown {
 test('a bad line gets an error of its own and the others are answered', async () => {
   const good = Buffer.from('{"text":"a"}\n{"text":5}\nnot json\n');
   const { code, stdout } = await runCli(['tokenize'], Buffer.concat([good, Buffer.from([0x22, 0xff, 0x22, 10]), good]));
-  const lines = stdout.trimEnd().split('\n').map((line) => JSON.parse(line) as { ids?: number[]; error?: { code: string } });
+  const lines = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { ids?: number[]; error?: { code: string } });
   expect(code).toBe(1);
   expect(lines.map((line) => line.error?.code ?? 'ok')).toEqual([
-    'ok', 'invalid-argument', 'invalid-json', 'invalid-json', 'ok', 'invalid-argument', 'invalid-json',
+    'ok',
+    'invalid-argument',
+    'invalid-json',
+    'invalid-json',
+    'ok',
+    'invalid-argument',
+    'invalid-json',
   ]);
 });

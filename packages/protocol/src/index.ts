@@ -8,6 +8,7 @@ export type {
   TokenLogprob,
   TokenModel,
 } from './chat-model.ts';
+export type { AttentionInfo, CheckpointInfo } from './checkpoint-info.ts';
 export { type ErrorCode, errorCodes, isMimoError, MimoError, type MimoErrorDetails } from './errors.ts';
 export type { FinishReason, StreamEvent, Usage } from './event.ts';
 export {

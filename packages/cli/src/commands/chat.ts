@@ -14,8 +14,18 @@ export const chat = defineCommand({
   meta: { name: 'chat', description: 'talk to a model; without a terminal, three scripted turns' },
   args: {
     ...modelArgs,
-    thinking: { type: 'boolean', default: true, description: 'let the model think first', negativeDescription: 'answer without thinking' },
-    tools: { type: 'boolean', default: true, description: 'offer clock, calculator and convert_units', negativeDescription: 'offer no tools' },
+    thinking: {
+      type: 'boolean',
+      default: true,
+      description: 'let the model think first',
+      negativeDescription: 'answer without thinking',
+    },
+    tools: {
+      type: 'boolean',
+      default: true,
+      description: 'offer clock, calculator and convert_units',
+      negativeDescription: 'offer no tools',
+    },
     temperature: { type: 'string', default: '0', valueHint: 'T', description: '0 is greedy' },
     'max-tokens': { type: 'string', default: '512', valueHint: 'N', description: 'longest answer' },
     json: { type: 'boolean', default: false, description: 'scripted turns as JSON lines' },
@@ -103,4 +113,3 @@ async function talk(options: ChatOptions): Promise<void> {
 function printFigures(figures: TurnFigures): void {
   console.log(pc.dim(`          ${figuresLine(figures)}\n`));
 }
-

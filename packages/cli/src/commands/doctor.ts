@@ -41,17 +41,26 @@ function nodeVersion(): Finding {
 
 function machine(): Finding {
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
-  return { what: 'machine', ok: true, found: `${platform()}-${arch()}, ${cpus().length} x ${model}, ${formatBytes(totalmem())}` };
+  return {
+    what: 'machine',
+    ok: true,
+    found: `${platform()}-${arch()}, ${cpus().length} x ${model}, ${formatBytes(totalmem())}`,
+  };
 }
 
 async function nativeRunner(): Promise<Finding> {
   try {
     const { machineReport } = await import('@mimokit/kernels');
     const report = machineReport();
-    return { what: 'native runner', ok: true, found: `${report.cpuLevel}, ${report.threads} threads` };
+    return { what: 'native runner', ok: true, found: `${report.level}, ${report.threads} threads` };
   } catch (error) {
     const { message, hint } = errorBody(error);
-    return { what: 'native runner', ok: false, found: message.split('\n')[0]!, next: hint ?? 'the TypeScript runner is used instead' };
+    return {
+      what: 'native runner',
+      ok: false,
+      found: message.split('\n')[0]!,
+      next: hint ?? 'the TypeScript runner is used instead',
+    };
   }
 }
 
@@ -60,7 +69,12 @@ async function weights(): Promise<Finding> {
   for (const { name, sha256 } of files) {
     const bytes = await readFile(join(modelDirectory(), name));
     if (createHash('sha256').update(bytes).digest('hex') !== sha256) {
-      return { what: 'embedded model', ok: false, found: `${name} differs from its pin`, next: 'install @mimokit/nano again' };
+      return {
+        what: 'embedded model',
+        ok: false,
+        found: `${name} differs from its pin`,
+        next: 'install @mimokit/nano again',
+      };
     }
   }
   return { what: 'embedded model', ok: true, found: `${files.length} files match their pins` };
@@ -78,7 +92,10 @@ async function answers(): Promise<Finding> {
       what: 'answer',
       ok: false,
       found: errorBody(error).message,
-      next: isMimoError(error) && error.hint !== undefined ? error.hint : 'report it with the output of mimokit doctor --json',
+      next:
+        isMimoError(error) && error.hint !== undefined
+          ? error.hint
+          : 'report it with the output of mimokit doctor --json',
     };
   }
 }

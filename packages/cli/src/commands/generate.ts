@@ -11,7 +11,10 @@ import { modelArgs, modelDirectory, runnerOptions, wholeNumber } from '../model-
 import { pickRunner } from '../pick-runner.ts';
 
 export const generate = defineCommand({
-  meta: { name: 'generate', description: '{"ids"|"prompt"|"messages",…} → {"ids","text"?,"logprobs","accept_lengths","finish_reason"}' },
+  meta: {
+    name: 'generate',
+    description: '{"ids"|"prompt"|"messages",…} → {"ids","text"?,"logprobs","accept_lengths","finish_reason"}',
+  },
   args: {
     ...modelArgs,
     batch: { type: 'string', default: '1', valueHint: 'N', description: 'lines answered at the same time' },
@@ -65,7 +68,9 @@ async function answer(model: LocalModel, line: z.output<typeof generateLine>): P
 function promptIds(model: LocalModel, line: z.output<typeof generateLine>): ArrayLike<number> {
   if (line.ids !== undefined) return line.ids;
   if (!model.hasTokenizer) {
-    throw new MimoError('invalid-argument', 'This model has no tokenizer.json: it takes ids only.', { hint: 'Send "ids".' });
+    throw new MimoError('invalid-argument', 'This model has no tokenizer.json: it takes ids only.', {
+      hint: 'Send "ids".',
+    });
   }
   if (line.prompt !== undefined) return model.tokenize(line.prompt);
   return model.render({

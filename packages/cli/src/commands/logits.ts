@@ -17,9 +17,13 @@ export const logits = defineCommand({
         async answer(line) {
           const { ids } = readLine(logitsLine, line);
           if (ids.length > runner.info.contextLength) {
-            throw new MimoError('context-overflow', `${ids.length} ids do not fit into a context of ${runner.info.contextLength}.`, {
-              hint: 'Send fewer ids.',
-            });
+            throw new MimoError(
+              'context-overflow',
+              `${ids.length} ids do not fit into a context of ${runner.info.contextLength}.`,
+              {
+                hint: 'Send fewer ids.',
+              },
+            );
           }
           const taps = await runner.inspect(Int32Array.from(ids), ['logits.last', 'argmax', 'routes']);
           const { shape, data } = taps['routes']!;
@@ -41,7 +45,9 @@ function nest(flat: ArrayLike<number>, layers: number, k: number): number[][][] 
   const rows: number[][][] = [];
   if (layers === 0 || k === 0) return rows;
   for (let at = 0; at < flat.length; at += layers * k) {
-    rows.push(Array.from({ length: layers }, (_, layer) => Array.from({ length: k }, (_, j) => flat[at + layer * k + j]!)));
+    rows.push(
+      Array.from({ length: layers }, (_, layer) => Array.from({ length: k }, (_, j) => flat[at + layer * k + j]!)),
+    );
   }
   return rows;
 }
