@@ -1,3 +1,3 @@
 import { library } from '../../scripts/library.ts';
 
-export default library({ index: 'src/index.ts', main: 'src/main.ts' }, { platform: 'node' });
+export default library({ main: 'src/main.ts' }, { platform: 'node', dts: false });
