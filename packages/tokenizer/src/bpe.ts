@@ -23,8 +23,7 @@ export class Merger {
   merge(bytes: Uint8Array, start: number, end: number): number {
     if (this.ids.length < end - start) this.#grow(end - start);
     const ids = this.ids;
-    const vocabulary = this.#vocabulary;
-    const byteIds = vocabulary.byteIds;
+    const { byteIds, chars } = this.#vocabulary;
     let count = 0;
     for (let at = start; at < end;) {
       const byte = bytes[at];
@@ -34,7 +33,7 @@ export class Merger {
         continue;
       }
       const length = charBytes(byte);
-      const whole = vocabulary.charId(codePointAt(bytes, at), bytes, at, length);
+      const whole = chars.idAt(codePointAt(bytes, at), bytes, at, length, start, end);
       if (whole >= 0) ids[count++] = whole;
       else for (let i = 0; i < length; i++) ids[count++] = byteIds[bytes[at + i]];
       at += length;
@@ -60,7 +59,7 @@ export class Merger {
     const ids = this.ids;
     const ranks = this.#ranks;
     const pairs = this.#pairs;
-    const merged = pairs.merged;
+    const { merged, mergedBase } = pairs;
     let last = count - 1;
     for (let i = 0; i < last; i++) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
     while (last > 0) {
@@ -73,7 +72,7 @@ export class Merger {
         }
       }
       if (rank === noRank) break;
-      ids[at] = merged[rank];
+      ids[at] = mergedBase < 0 ? merged[rank] : mergedBase + rank;
       last--;
       for (let i = at + 1; i <= last; i++) {
         ids[i] = ids[i + 1];

@@ -9,6 +9,8 @@ export const idLimit: number = 1 << 20;
 export class PairTable {
   /** By rank: the id of the merged token. */
   readonly merged: Int32Array;
+  /** The id of every merged token less its rank, when that is the same for all; else -1. */
+  readonly mergedBase: number;
   readonly #slots: Int32Array;
   readonly #mask: number;
   readonly #filter: Int32Array;
@@ -17,6 +19,8 @@ export class PairTable {
   /** Merges in order of rank: `left[rank] + right[rank] → merged[rank]`. */
   constructor(left: Int32Array, right: Int32Array, merged: Int32Array) {
     this.merged = merged;
+    const base = merged.length === 0 ? -1 : merged[0];
+    this.mergedBase = merged.every((id, rank) => id === base + rank) ? base : -1;
     let size = 1024;
     while (size < left.length * 1.5) size *= 2;
     this.#slots = new Int32Array(size * 2);

@@ -2,92 +2,87 @@
 // 32-bit words: two of key, length and count, and the id (or where the ids are). Words of up to eight bytes are their own
 // key; longer ones are compared with a copy of their bytes.
 
+import { firstKey, lastKey, longHash, sameBytes, shortHash } from './word-hash.ts';
+
 /** Longer words are merged every time. */
 export const maxWordBytes = 128;
 const maxWords = 1 << 17;
 const maxIds = 1 << 20;
 
-const lowBytes = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1);
+const firstSlots = 1 << 14;
 
 export class WordCache {
   /** Slots of four: key, key, length | count << 8, id or position in `ids`. */
-  slots: Int32Array = new Int32Array(4 << 12);
+  slots: Int32Array = new Int32Array(4 * firstSlots);
   /** Ids of the words that have more than one. */
   ids: Int32Array = new Int32Array(1 << 12);
-  #mask = (4 << 12) - 1;
+  #mask = 4 * firstSlots - 1;
   #words = 0;
   #idCount = 0;
-  #keys = new Uint8Array(1 << 14);
-  #keyView = new DataView(this.#keys.buffer);
+  #keys = new DataView(new ArrayBuffer(1 << 16));
   #keyEnd = 0;
+  // Of the last miss: where the word belongs, and its keys.
   #slot = 0;
-  #key0 = 0;
-  #key1 = 0;
+  #hash = 0;
+  #first = 0;
+  #last = 0;
 
-  /** The slot of the word `view[start .. start + length)`, or -1; four bytes after the word must be readable. */
+  /** The hash of the word that `find` has just missed. */
+  get hash(): number {
+    return this.#hash;
+  }
+
+  /** The slot of the word `view[start .. start + length)`, or -1; eight bytes after the word must be readable. */
   find(view: DataView, start: number, length: number): number {
+    if (length > 8) return this.#findLong(view, start, length);
     const slots = this.slots;
     const mask = this.#mask;
-    if (length <= 8) {
-      let key0 = view.getInt32(start, true);
-      let key1 = 0;
-      if (length < 4) key0 &= lowBytes[length];
-      else if (length > 4) key1 = view.getInt32(start + length - 4, true);
-      let hash = Math.imul(key0, 0x9e3779b1) ^ Math.imul(key1, 0x85ebca6b) ^ length;
-      hash ^= hash >>> 15;
-      hash = Math.imul(hash, 0x2c1b3c6d);
-      let slot = ((hash ^ (hash >>> 14)) << 2) & mask;
-      for (;;) {
-        const word = slots[slot + 2];
-        if (word === 0) break;
-        if (slots[slot] === key0 && slots[slot + 1] === key1 && (word & 0xff) === length) return slot;
-        slot = (slot + 4) & mask;
-      }
-      this.#slot = slot;
-      this.#key0 = key0;
-      this.#key1 = key1;
-      return -1;
+    const first = firstKey(view, start, length);
+    const last = lastKey(view, start, length);
+    const hash = shortHash(first, last, length);
+    let slot = (hash << 2) & mask;
+    for (;;) {
+      const word = slots[slot + 2];
+      if (slots[slot] === first && slots[slot + 1] === last && (word & 0xff) === length) return slot;
+      if (word === 0) break;
+      slot = (slot + 4) & mask;
     }
-    return this.#findLong(view, start, length);
+    this.#slot = slot;
+    this.#hash = hash;
+    this.#first = first;
+    this.#last = last;
+    return -1;
   }
 
   #findLong(view: DataView, start: number, length: number): number {
     const slots = this.slots;
     const mask = this.#mask;
-    const tail = start + length - 4;
-    let hash = length;
-    for (let at = start; at < tail; at += 4) {
-      hash = Math.imul(hash ^ view.getInt32(at, true), 0x9e3779b1);
-      hash ^= hash >>> 15;
-    }
-    hash = Math.imul(hash ^ view.getInt32(tail, true), 0x85ebca6b);
-    hash ^= hash >>> 14;
-    const keys = this.#keyView;
+    const hash = longHash(view, start, length);
     let slot = (hash << 2) & mask;
     for (;;) {
       const word = slots[slot + 2];
       if (word === 0) break;
-      if (slots[slot] === hash && (word & 0xff) === length) {
-        const key = slots[slot + 1];
-        let at = 0;
-        const end = length - 4;
-        while (at < end && keys.getInt32(key + at, true) === view.getInt32(start + at, true)) at += 4;
-        if (at >= end && keys.getInt32(key + end, true) === view.getInt32(tail, true)) return slot;
+      if (
+        slots[slot] === hash &&
+        (word & 0xff) === length &&
+        sameBytes(view, start, this.#keys, slots[slot + 1], length)
+      ) {
+        return slot;
       }
       slot = (slot + 4) & mask;
     }
     this.#slot = slot;
-    this.#key0 = hash;
-    this.#key1 = -1;
+    this.#hash = hash;
+    this.#first = hash;
     return -1;
   }
 
   /** Stores the word that `find` has just missed, with its `count` ids; returns its slot. */
-  add(bytes: Uint8Array, start: number, length: number, ids: Int32Array, count: number): number {
+  add(view: DataView, start: number, length: number, ids: Int32Array, count: number): number {
     const slot = this.#slot;
     const slots = this.slots;
-    slots[slot] = this.#key0;
-    slots[slot + 1] = length <= 8 ? this.#key1 : this.#storeKey(bytes, start, length);
+    slots[slot] = this.#first;
+    slots[slot + 1] = length <= 8 ? this.#last : this.#storeKey(view, start, length);
     slots[slot + 2] = length | (count << 8);
     slots[slot + 3] = count === 1 ? ids[0] : this.#storeIds(ids, count);
     this.#words++;
@@ -129,22 +124,20 @@ export class WordCache {
   #hashOf(slots: Int32Array, slot: number): number {
     const length = slots[slot + 2] & 0xff;
     if (length > 8) return slots[slot];
-    let hash = Math.imul(slots[slot], 0x9e3779b1) ^ Math.imul(slots[slot + 1], 0x85ebca6b) ^ length;
-    hash ^= hash >>> 15;
-    hash = Math.imul(hash, 0x2c1b3c6d);
-    return hash ^ (hash >>> 14);
+    return shortHash(slots[slot], slots[slot + 1], length);
   }
 
-  #storeKey(bytes: Uint8Array, start: number, length: number): number {
+  #storeKey(view: DataView, start: number, length: number): number {
     const at = this.#keyEnd;
-    if (at + length > this.#keys.length) {
-      const keys = new Uint8Array(this.#keys.length * 2);
-      keys.set(this.#keys);
-      this.#keys = keys;
-      this.#keyView = new DataView(keys.buffer);
+    if (at + length > this.#keys.byteLength) {
+      const bytes = new Uint8Array(this.#keys.byteLength * 2);
+      bytes.set(new Uint8Array(this.#keys.buffer));
+      this.#keys = new DataView(bytes.buffer);
     }
     const keys = this.#keys;
-    for (let i = 0; i < length; i++) keys[at + i] = bytes[start + i];
+    const end = length - 4;
+    for (let i = 0; i < end; i += 4) keys.setInt32(at + i, view.getInt32(start + i, true), true);
+    keys.setInt32(at + end, view.getInt32(start + end, true), true);
     this.#keyEnd = at + length;
     return at;
   }
