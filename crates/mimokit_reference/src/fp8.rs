@@ -19,15 +19,10 @@ pub fn f32_to_e4m3(value: f32) -> u8 {
         return sign | 127;
     }
     let magnitude = value.abs().min(448.0);
-    // Values ascend with the byte, so a search finds the neighbours; ties go to the even byte, whose mantissa is even.
-    let above = (0..=126u8).find(|&byte| e4m3_to_f32(byte) >= magnitude).unwrap_or(126);
-    if above == 0 || e4m3_to_f32(above) == magnitude {
-        return sign | above;
-    }
-    let below = above - 1;
-    let middle = (e4m3_to_f32(below) + e4m3_to_f32(above)) / 2.0;
-    let nearest = if magnitude < middle || (magnitude == middle && below % 2 == 0) { below } else { above };
-    sign | nearest
+    // In units of the last mantissa bit, which below 2^-6 is always 2^-9. A mantissa rounded up to 16 carries into the exponent by itself.
+    let exponent = ((magnitude.to_bits() >> 23) as i32 - 127).max(-6);
+    let units = (magnitude * 2f32.powi(3 - exponent)).round_ties_even() as u8;
+    sign | (((exponent + 6) as u8) << 3).wrapping_add(units)
 }
 
 /// Scale of a group: max(amax, 1e-10) / 448 in FP32.

@@ -3,6 +3,7 @@
 
 mod attention;
 mod backend;
+pub mod cases;
 pub mod compare;
 pub mod driver;
 pub mod fp8;
