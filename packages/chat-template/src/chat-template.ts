@@ -28,7 +28,7 @@ export function createChatTemplate(profile: ProfileName | Profile = 'mimo-v2-fla
     profile: chosen,
     stopTokens: chosen.stopTokens,
     render: (request) => renderPrompt(chosen, request),
-    parser: (options = {}) => createParser(options),
-    parse: (text, options = {}) => parse(text, options),
+    parser: (options) => createParser({ calls: chosen.calls, ...options }),
+    parse: (text, options) => parse(text, { calls: chosen.calls, ...options }),
   };
 }

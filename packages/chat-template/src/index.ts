@@ -1,6 +1,9 @@
 // Table of contents.
 export { type ChatTemplate, createChatTemplate } from './chat-template.ts';
+export type { CallGrammar } from './call-grammar.ts';
 export { createParser, type OutputParser, parse, type ParsedOutput, type ParserOptions } from './parse.ts';
-export { type CallGrammar, type Profile, type ProfileName, profiles } from './profiles.ts';
+export { type Profile, type ProfileName, profiles } from './profiles.ts';
 export { type LiteralSpan, type RenderedPrompt, type RenderRequest, type Span } from './render.ts';
 export { type RescuePolicy } from './rescue.ts';
+export { tagCalls } from './tag-calls.ts';
+export { jsonCalls } from './json-calls.ts';

@@ -1,14 +1,15 @@
 // Model output → reasoning, text and typed tool calls. One state machine over text in any pieces: the same events for every
-// split, linear in the text. Blocks are read in call-scan.ts, doubtful text is decided in settle.ts, values are typed in
+// split, linear in the text. Blocks are read by a grammar (tag-calls.ts, json-calls.ts), doubtful text is decided in settle.ts, values are typed in
 // tool-arguments.ts. The caller adds the finish event: why an answer ended is not in its text.
 import type { AssistantMessage, StreamEvent, Tool } from '@mimokit/protocol';
-import { type LiveScan, TagCallScan } from './call-scan.ts';
+import type { CallContext, CallGrammar, LiveScan } from './call-grammar.ts';
 import { FenceTracker } from './fence.ts';
 import { MessageBuilder } from './message-builder.ts';
 import { isPythonSpace } from './python-format.ts';
 import { findRescue, type RescuePolicy } from './rescue.ts';
-import { settle, type SettleContext } from './settle.ts';
-import { functionOpen, matchTag, no, open, perhaps, thinkClose, thinkOpen, yes } from './tag-scanner.ts';
+import { settle } from './settle.ts';
+import { tagCalls } from './tag-calls.ts';
+import { matchTag, no, open, perhaps, thinkClose, thinkOpen, yes } from './tag-scanner.ts';
 import { compileTools, type ToolRules } from './tool-arguments.ts';
 
 export interface ParserOptions {
@@ -16,6 +17,8 @@ export interface ParserOptions {
   output?: 'auto' | 'content' | undefined;
   /** Only their calls are calls. */
   tools?: readonly Tool[] | undefined;
+  /** How calls are written. Default: MiMo-V2's tags. */
+  calls?: CallGrammar | undefined;
   /** What becomes of a call inside a `<think>` that is never closed. Default `move`. */
   rescue?: RescuePolicy | undefined;
   /** Names the calls; default: `call_` and 24 random hex digits. */
@@ -52,10 +55,11 @@ export function createParser(options: ParserOptions = {}): OutputParser {
 
 type State = 'lead' | 'think' | 'think-candidate' | 'think-held' | 'content' | 'fence-candidate' | 'call';
 
-class OutputMachine implements OutputParser, SettleContext {
+class OutputMachine implements OutputParser, CallContext {
   readonly builder: MessageBuilder = new MessageBuilder();
   readonly tools: ReadonlyMap<string, ToolRules>;
   readonly nextId: () => string;
+  private readonly grammar: CallGrammar;
   private readonly rescue: RescuePolicy;
   private state: State = 'lead';
   private fence = new FenceTracker();
@@ -71,6 +75,7 @@ class OutputMachine implements OutputParser, SettleContext {
   constructor(options: ParserOptions) {
     this.tools = compileTools(options.tools ?? []);
     this.nextId = options.nextId ?? randomCallId;
+    this.grammar = options.calls ?? tagCalls;
     this.rescue = options.rescue ?? 'move';
   }
 
@@ -95,12 +100,6 @@ class OutputMachine implements OutputParser, SettleContext {
     this.finish();
     const message = this.builder.finish();
     return { message, events: this.builder.takeEvents(), unclosedThink };
-  }
-
-  mayBegin(text: string, at: number): boolean {
-    let next = at + open.length;
-    while (next < text.length && isPythonSpace(text.charCodeAt(next))) next++;
-    return matchTag(text, next, functionOpen, false) !== no;
   }
 
   private run(piece: string, isFinal: boolean): void {
@@ -197,7 +196,7 @@ class OutputMachine implements OutputParser, SettleContext {
     if (inFence) this.fence.feedAll(text, start, at);
     this.held += text.slice(start, at);
     if (at === text.length) return at;
-    const match = matchTag(text, at, functionOpen, isFinal);
+    const match = matchTag(text, at, this.grammar.opener, isFinal);
     if (match === perhaps) return -at - 1;
     if (match === no) {
       this.dropCandidate();
@@ -232,7 +231,7 @@ class OutputMachine implements OutputParser, SettleContext {
             this.held = open;
             this.state = 'fence-candidate';
           } else {
-            this.scan = new TagCallScan(this.builder, this.tools, this.nextId);
+            this.scan = this.grammar.scan(this);
             this.state = 'call';
           }
           return at + open.length;
@@ -287,7 +286,7 @@ class OutputMachine implements OutputParser, SettleContext {
       return '';
     }
     this.builder.cancel(scan.calls, open);
-    const { carry, held } = settle(this, scan.raw + scan.tail, open.length, this.fence, isFinal);
+    const { carry, held } = settle(this, this.grammar, scan.raw + scan.tail, open.length, this.fence, isFinal);
     this.held = held;
     this.isHolding = held !== '';
     return carry;
@@ -303,7 +302,7 @@ class OutputMachine implements OutputParser, SettleContext {
     }
     if (this.isHolding) {
       if (this.fence.closes()) this.release();
-      else settle(this, this.held, 0, undefined, true);
+      else settle(this, this.grammar, this.held, 0, undefined, true);
       this.isHolding = false;
     }
   }
@@ -312,7 +311,7 @@ class OutputMachine implements OutputParser, SettleContext {
   private finishThink(): void {
     const { held } = this;
     this.held = '';
-    const at = findRescue(held, this.fence, this.tools);
+    const at = findRescue(this, this.grammar, held, this.fence);
     this.builder.think(at < 0 || this.rescue === 'keep' ? held : held.slice(0, at));
     if (at < 0) return;
     this.builder.muted = this.rescue === 'keep';

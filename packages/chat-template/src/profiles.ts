@@ -1,7 +1,7 @@
 // What differs between the models of the family, as data: the renderer and the parser have no branches by name.
 
-/** How tool calls are written in the output: MiMo-V2's tags, or the JSON object of Hermes, Qwen and MiMo-7B. */
-export type CallGrammar = 'tags' | 'json';
+import type { CallGrammar } from './call-grammar.ts';
+import { tagCalls } from './tag-calls.ts';
 
 export interface Profile {
   readonly name: string;
@@ -15,6 +15,7 @@ export interface Profile {
   readonly defaultSystem: string;
   /** Tokens that end an answer. */
   readonly stopTokens: readonly string[];
+  /** How calls are written in the output. */
   readonly calls: CallGrammar;
 }
 
@@ -25,7 +26,7 @@ const flash: Profile = {
   media: null,
   defaultSystem: 'You are MiMo, a helpful AI assistant engineered by Xiaomi.',
   stopTokens: ['<|im_end|>', '<|endoftext|>'],
-  calls: 'tags',
+  calls: tagCalls,
 };
 
 /** The known models. A profile of your own is one spread away: `{ ...profiles['mimo-v2-flash'], thinking: true }`. */

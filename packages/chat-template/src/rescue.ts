@@ -1,9 +1,8 @@
 // A call inside a `<think>` that is never closed: whether there is one, and where. A call inside a closed think block was only
 // thought about and is never looked at.
-import { CallResolver } from './call-resolver.ts';
+import type { CallContext, CallGrammar } from './call-grammar.ts';
 import type { FenceTracker } from './fence.ts';
 import { open } from './tag-scanner.ts';
-import type { ToolRules } from './tool-arguments.ts';
 
 /**
  * `move`: the call ends the reasoning and is delivered. `keep`: it is delivered, and its text stays in the reasoning as well.
@@ -15,8 +14,8 @@ export type RescuePolicy = 'move' | 'keep' | 'ignore';
  * Index of the first complete call of known functions outside closed code fences, -1 when there is none. `fence` has seen the
  * reasoning before the text.
  */
-export function findRescue(text: string, fence: FenceTracker, tools: ReadonlyMap<string, ToolRules>): number {
-  const resolver = new CallResolver(text, true, (name) => tools.has(name));
+export function findRescue(context: CallContext, grammar: CallGrammar, text: string, fence: FenceTracker): number {
+  const resolver = grammar.resolver(context, text, true);
   let fences: FenceTracker | undefined = fence;
   let fed = 0;
   for (let at = text.indexOf(open); at >= 0; at = text.indexOf(open, at + open.length)) {

@@ -1,18 +1,9 @@
 // Content whose meaning was open and now is not: the text of a block that failed, or what was held back in a code fence.
 // Finds the calls in it, silently (nothing was announced), and gives the rest to the builder as text.
-import { CallResolver } from './call-resolver.ts';
+import type { CallContext, CallGrammar } from './call-grammar.ts';
 import type { FenceTracker } from './fence.ts';
-import type { MessageBuilder, OpenCall } from './message-builder.ts';
-import { heldBack, open } from './tag-scanner.ts';
-import { convertValue, type ToolRules } from './tool-arguments.ts';
-
-export interface SettleContext {
-  builder: MessageBuilder;
-  tools: ReadonlyMap<string, ToolRules>;
-  nextId: () => string;
-  /** Whether a call may begin at text[at], as far as it can be seen without reading the block. */
-  mayBegin(text: string, at: number): boolean;
-}
+import { isPythonSpace } from './python-format.ts';
+import { heldBack, matchTag, no, open } from './tag-scanner.ts';
 
 export interface Settled {
   /** The end of the text that may be the beginning of a tag: to be read again with what follows. */
@@ -26,7 +17,8 @@ export interface Settled {
  * of a text that is not final holds back; at the end of a final text it is none, and the calls in it are calls.
  */
 export function settle(
-  context: SettleContext,
+  context: CallContext,
+  grammar: CallGrammar,
   whole: string,
   from: number,
   fence: FenceTracker | undefined,
@@ -34,7 +26,7 @@ export function settle(
 ): Settled {
   const tail = isFinal ? 0 : heldBack(whole, open);
   const text = tail === 0 ? whole : whole.slice(0, -tail);
-  const resolver = new CallResolver(text, isFinal, (name) => context.tools.has(name));
+  const resolver = grammar.resolver(context, text, isFinal);
   const { builder } = context;
   let fences = fence;
   let done = from;
@@ -52,7 +44,8 @@ export function settle(
           search = fed = closed;
           continue;
         }
-        if (!isFinal) return { carry: tail === 0 ? '' : whole.slice(-tail), held: hold(context, text, done, at) };
+        if (!isFinal)
+          return { carry: tail === 0 ? '' : whole.slice(-tail), held: hold(context, grammar, text, done, at) };
         if (fences.closes()) break;
         fences = undefined;
       }
@@ -65,7 +58,7 @@ export function settle(
     }
     if (block.isKnown) {
       builder.text(text.slice(done, at));
-      builder.commit(callsOf(context, resolver, text, at), text.slice(at, block.end));
+      builder.commit(resolver.calls(at), text.slice(at, block.end));
       done = block.end;
     }
     // Lines inside a well-formed block are values, not Markdown.
@@ -76,21 +69,16 @@ export function settle(
   return { carry: tail === 0 ? '' : whole.slice(-tail), held: '' };
 }
 
-function hold(context: SettleContext, text: string, done: number, from: number): string {
+function hold(context: CallContext, grammar: CallGrammar, text: string, done: number, from: number): string {
   let at = text.indexOf(open, from);
-  while (at >= 0 && !context.mayBegin(text, at)) at = text.indexOf(open, at + open.length);
+  while (at >= 0 && !mayBegin(grammar, text, at + open.length)) at = text.indexOf(open, at + open.length);
   context.builder.text(text.slice(done, at < 0 ? text.length : at));
   return at < 0 ? '' : text.slice(at);
 }
 
-function callsOf(context: SettleContext, resolver: CallResolver, text: string, at: number): OpenCall[] {
-  return resolver.functions(at).map(({ name, parameters }) => {
-    const tool = context.tools.get(name)!;
-    const call: OpenCall = { id: context.nextId(), tool, values: new Map(), announced: false };
-    for (const { key, start, end } of parameters) {
-      call.values.delete(key);
-      call.values.set(key, convertValue(text.slice(start, end), tool.rule(key)));
-    }
-    return call;
-  });
+/** Whether a block may go on at text[from], as far as it can be seen without reading it. */
+function mayBegin(grammar: CallGrammar, text: string, from: number): boolean {
+  let at = from;
+  while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
+  return matchTag(text, at, grammar.opener, false) !== no;
 }

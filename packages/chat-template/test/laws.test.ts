@@ -1,4 +1,4 @@
-// Laws of the parser and the renderer over generated texts. MIMOKIT_FUZZ_RUNS sets how many (default 3,000 each).
+// Laws of the parser and the renderer over generated texts. MIMOKIT_FUZZ_RUNS sets how many (default 1,000 each).
 import type { AssistantMessage } from '@mimokit/protocol';
 import { isMimoError, readJson } from '@mimokit/protocol';
 import fc from 'fast-check';
@@ -7,7 +7,7 @@ import { createChatTemplate, parse, type ParserOptions } from '../src/index.ts';
 import { anyOutput, cutInto, cuts, likelyOutput, tools } from './outputs.ts';
 import { parsePieces } from './split-everywhere.ts';
 
-const numRuns = Number(process.env.MIMOKIT_FUZZ_RUNS ?? 3000);
+const numRuns = Number(process.env.MIMOKIT_FUZZ_RUNS ?? 1000);
 const output = fc.oneof(anyOutput, likelyOutput);
 const options: fc.Arbitrary<ParserOptions> = fc
   .record({ rescue: fc.constantFrom('move', 'keep', 'ignore') })
@@ -88,7 +88,7 @@ describe('renderer', () => {
   test('what the model wrote as trained is parsed and rendered to the same bytes', () => {
     const word = fc
       .string({ unit: 'grapheme', maxLength: 12 })
-      .filter((text) => !text.includes('<') && text.isWellFormed());
+      .filter((text) => !text.includes('<') && !/\p{Cs}/u.test(text));
     const solid = word.map((text) => `${text}.`);
     const call = fc
       .array(fc.tuple(fc.constantFrom('a', 'd', 'e'), word), { maxLength: 3 })
@@ -116,7 +116,7 @@ describe('renderer', () => {
   test('a rendered call without its source parses to the same arguments', () => {
     const text = fc
       .string({ unit: 'grapheme', maxLength: 12 })
-      .filter((value) => !value.includes('</parameter>') && value.isWellFormed());
+      .filter((value) => !value.includes('</parameter>') && !/\p{Cs}/u.test(value));
     const values = fc.record(
       { a: text, b: fc.maxSafeInteger(), c: fc.dictionary(text, fc.jsonValue({ maxDepth: 2 })) },
       { requiredKeys: [] },

@@ -1,6 +1,6 @@
 // Linear cost, counted and not timed: every character that is looked at, searched over or copied, in texts made to hurt.
 import { afterAll, describe, expect, test } from 'vitest';
-import { createParser } from '../src/index.ts';
+import { createParser, jsonCalls, type ParserOptions } from '../src/index.ts';
 
 const tools = [
   {
@@ -45,6 +45,18 @@ const texts: Record<string, (n: number) => string> = {
     `<tool_call><function=f><parameter=l>[${"'x', ".repeat(n)}]</parameter></function></tool_call>`,
 };
 
+const jsonTexts: Record<string, (n: number) => string> = {
+  'many calls': (n) => '<tool_call>{"name": "f", "arguments": {"a": "x"}}</tool_call>'.repeat(n),
+  'a long call': (n) => `<tool_call>{"name": "f", "arguments": {"a": "${'text \\n'.repeat(n)}"}}</tool_call>`,
+  'a long broken call': (n) => `<tool_call>{"name": "f", "arguments": {"a": [${'1, '.repeat(n)}`,
+  'calls in strings': (n) => '<tool_call>{"a": "'.repeat(n),
+  'calls in keys': (n) => '<tool_call>{"a'.repeat(n),
+  'calls in lists': (n) => '<tool_call>{"name":"f","arguments":{"a":['.repeat(n),
+  'thoughts of calls': (n) => `<think>${'<tool_call>{"a": "'.repeat(n)}`,
+  'an open fence': (n) => `\`\`\`\n${'<tool_call>{"name": "f"}\n'.repeat(n)}`,
+  'brackets without end': (n) => `<tool_call>{"a": ${'['.repeat(n)}`,
+};
+
 let operations = 0;
 const prototype = String.prototype;
 const { charCodeAt, indexOf, startsWith, slice } = prototype;
@@ -70,8 +82,8 @@ afterAll(() => {
   Object.assign(prototype, { charCodeAt, indexOf, startsWith, slice });
 });
 
-function operationsFor(text: string, step: number): number {
-  const parser = createParser({ tools, nextId: () => 'c' });
+function operationsFor(text: string, step: number, options: ParserOptions = {}): number {
+  const parser = createParser({ tools, nextId: () => 'c', ...options });
   operations = 0;
   for (let at = 0; at < text.length; at += step) parser.push(slice.call(text, at, at + step));
   parser.end();
@@ -82,6 +94,15 @@ describe.each(Object.entries(texts))('%s', (_, make) => {
   test.each([1, 7, 4096])('in pieces of %d', (step) => {
     const once = operationsFor(make(1000), step);
     const twice = operationsFor(make(2000), step);
+    expect(twice / once).toBeLessThan(2.3);
+    expect(twice / make(2000).length).toBeLessThan(80);
+  });
+});
+
+describe.each(Object.entries(jsonTexts))('%s, in JSON', (_, make) => {
+  test.each([1, 7, 4096])('in pieces of %d', (step) => {
+    const once = operationsFor(make(1000), step, { calls: jsonCalls });
+    const twice = operationsFor(make(2000), step, { calls: jsonCalls });
     expect(twice / once).toBeLessThan(2.3);
     expect(twice / make(2000).length).toBeLessThan(80);
   });

@@ -1,7 +1,8 @@
 // Generators of model output for property tests: well-formed answers, and pieces of the grammar in any order.
+import type { Tool } from '@mimokit/protocol';
 import fc from 'fast-check';
 
-export const tools = [
+export const tools: readonly Tool[] = [
   {
     name: 'f',
     parameters: {

@@ -1,7 +1,8 @@
 // One `<tool_call>` block in MiMo-V2's tag form, read as it arrives: functions, parameters and values, announced to the builder
 // while they grow. What becomes of a block that turns out to be none is decided in settle.ts.
 //   <tool_call> ws <function=NAME> ws { <parameter=KEY>VALUE</parameter> ws } </function> ws </tool_call>
-import type { MessageBuilder, OpenCall } from './message-builder.ts';
+import type { CallContext, LiveScan } from './call-grammar.ts';
+import type { OpenCall } from './message-builder.ts';
 import { isPythonSpace, pythonStrip } from './python-format.ts';
 import {
   close,
@@ -15,7 +16,7 @@ import {
   parameterOpen,
   perhaps,
 } from './tag-scanner.ts';
-import { convertValue, type ParameterRule, type ToolRules } from './tool-arguments.ts';
+import { convertValue, type ParameterRule } from './tool-arguments.ts';
 
 /** After a parameter or before the first one. */
 const argumentTags = [parameterOpen, functionClose, close];
@@ -23,21 +24,6 @@ const argumentTags = [parameterOpen, functionClose, close];
 const blockTags = [functionOpen, close, open];
 
 type State = 'open' | 'name' | 'junk' | 'arguments' | 'key' | 'value' | 'value-end' | 'after';
-
-export interface LiveScan {
-  readonly status: 'more' | 'done' | 'failed';
-  /** Everything read, beginning with `<tool_call>`. */
-  readonly raw: string;
-  /** White space read after the block's end, no part of it. */
-  readonly tail: string;
-  readonly calls: readonly OpenCall[];
-  /** False when a function of the block is not among the tools. */
-  readonly isKnown: boolean;
-  /** Reads text from `at` on; returns where it stopped: at the end, at a tag that is not all there, or behind the block. */
-  feed(text: string, at: number, isFinal: boolean): number;
-  /** No more text comes. */
-  finish(): void;
-}
 
 export class TagCallScan implements LiveScan {
   status: LiveScan['status'] = 'more';
@@ -53,14 +39,10 @@ export class TagCallScan implements LiveScan {
   private valueEnd = '';
   private rule: ParameterRule | undefined;
   private stream: ValueStream | undefined;
-  private readonly builder: MessageBuilder;
-  private readonly tools: ReadonlyMap<string, ToolRules>;
-  private readonly nextId: () => string;
+  private readonly context: CallContext;
 
-  constructor(builder: MessageBuilder, tools: ReadonlyMap<string, ToolRules>, nextId: () => string) {
-    this.builder = builder;
-    this.tools = tools;
-    this.nextId = nextId;
+  constructor(context: CallContext) {
+    this.context = context;
   }
 
   feed(text: string, start: number, isFinal: boolean): number {
@@ -183,17 +165,17 @@ export class TagCallScan implements LiveScan {
 
   private beginFunction(): void {
     this.state = 'junk';
-    const tool = this.tools.get(pythonStrip(this.name));
+    const tool = this.context.tools.get(pythonStrip(this.name));
     if (tool === undefined) this.isKnown = false;
     this.call = undefined;
     if (!this.isKnown || tool === undefined) return;
-    this.call = { id: this.nextId(), tool, values: new Map(), announced: false };
+    this.call = { id: this.context.nextId(), tool, values: new Map(), announced: false };
     this.calls.push(this.call);
-    this.builder.start(this.call);
+    this.context.builder.start(this.call);
   }
 
   private endFunction(): void {
-    if (this.call) this.builder.input(this.call.id, this.call.values.size === 0 ? '{}' : '}');
+    if (this.call) this.context.builder.input(this.call.id, this.call.values.size === 0 ? '{}' : '}');
   }
 
   private beginValue(): void {
@@ -202,14 +184,14 @@ export class TagCallScan implements LiveScan {
     if (!this.call) return;
     this.key = pythonStrip(this.name);
     this.rule = this.call.tool.rule(this.key);
-    this.builder.input(this.call.id, `${this.call.values.size === 0 ? '{' : ','}${JSON.stringify(this.key)}:`);
+    this.context.builder.input(this.call.id, `${this.call.values.size === 0 ? '{' : ','}${JSON.stringify(this.key)}:`);
     this.stream = this.rule.mode === 'whole' ? undefined : new ValueStream(this.rule.mode === 'text-or-null');
   }
 
   private grow(text: string): void {
     if (!this.call || text === '') return;
     this.value += text;
-    if (this.stream) this.builder.input(this.call.id, this.stream.push(text));
+    if (this.stream) this.context.builder.input(this.call.id, this.stream.push(text));
   }
 
   private endValue(): void {
@@ -217,7 +199,7 @@ export class TagCallScan implements LiveScan {
     const value = convertValue(this.value, this.rule);
     this.call.values.delete(this.key);
     this.call.values.set(this.key, value);
-    this.builder.input(this.call.id, this.stream ? this.stream.end(value.json) : value.json);
+    this.context.builder.input(this.call.id, this.stream ? this.stream.end(value.json) : value.json);
   }
 }
 

@@ -1,20 +1,16 @@
 // `<tool_call>` blocks in a text that is already there: used where reading was held back or has to be done again. Gives the
-// same answers as call-scan.ts, but jumps between tags through sorted indices and remembers where reading on led, so that
+// same answers as tag-call-scan.ts, but jumps between tags through sorted indices and remembers where reading on led, so that
 // many nested beginnings cost no more than one.
+import type { BlockResolver, CallContext } from './call-grammar.ts';
+import type { OpenCall } from './message-builder.ts';
 import { isPythonSpace, pythonStrip } from './python-format.ts';
 import { close, functionClose, functionOpen, open, parameterClose, parameterOpen } from './tag-scanner.ts';
+import { convertValue } from './tool-arguments.ts';
 
-export interface ResolvedFunction {
+interface ResolvedFunction {
   name: string;
   /** Keys, stripped, and where their values lie. */
   parameters: { key: string; start: number; end: number }[];
-}
-
-export interface ResolvedBlock {
-  /** Index after the block. */
-  end: number;
-  /** False when a function of the block is not among the tools. */
-  isKnown: boolean;
 }
 
 interface Outcome {
@@ -26,10 +22,10 @@ interface Outcome {
 
 const failed: Outcome = { end: -1, laterKnown: false };
 
-export class CallResolver {
+export class TagCallResolver implements BlockResolver {
+  private readonly context: CallContext;
   private readonly text: string;
   private readonly isFinal: boolean;
-  private readonly isTool: (name: string) => boolean;
   /** Where a tag stands that continues a function: parameter, end of function, end of block. */
   private readonly markers: number[] = [];
   /** Where `</parameter>` ends a value, and the marker that proves it. */
@@ -37,10 +33,10 @@ export class CallResolver {
   private readonly valueNext: number[] = [];
   private readonly outcomes = new Map<number, Outcome>();
 
-  constructor(text: string, isFinal: boolean, isTool: (name: string) => boolean) {
+  constructor(context: CallContext, text: string, isFinal: boolean) {
+    this.context = context;
     this.text = text;
     this.isFinal = isFinal;
-    this.isTool = isTool;
     for (let at = text.indexOf('<'); at >= 0; at = text.indexOf('<', at + 1)) {
       if (text.startsWith(parameterClose, at)) {
         const next = this.skipSpace(at + parameterClose.length);
@@ -52,7 +48,7 @@ export class CallResolver {
   }
 
   /** The block that begins with the `<tool_call>` at this index, undefined when none does. */
-  block(at: number): ResolvedBlock | undefined {
+  block(at: number): { end: number; isKnown: boolean } | undefined {
     const begin = this.functionAt(this.skipSpace(at + open.length));
     if (begin === undefined) return undefined;
     const outcome = this.follow(begin.marker);
@@ -60,8 +56,20 @@ export class CallResolver {
     return { end: outcome.end, isKnown: begin.isKnown && outcome.laterKnown };
   }
 
+  calls(at: number): OpenCall[] {
+    return this.functions(at).map(({ name, parameters }) => {
+      const tool = this.context.tools.get(name)!;
+      const call: OpenCall = { id: this.context.nextId(), tool, values: new Map(), announced: false };
+      for (const { key, start, end } of parameters) {
+        call.values.delete(key);
+        call.values.set(key, convertValue(this.text.slice(start, end), tool.rule(key)));
+      }
+      return call;
+    });
+  }
+
   /** The functions of a block that `block` has found. */
-  functions(at: number): ResolvedFunction[] {
+  private functions(at: number): ResolvedFunction[] {
     const functions: ResolvedFunction[] = [];
     let begin = this.functionAt(this.skipSpace(at + open.length));
     while (begin !== undefined) {
@@ -144,7 +152,7 @@ export class CallResolver {
     const index = firstAtLeast(this.markers, end + 1);
     if (index === this.markers.length) return undefined;
     const name = pythonStrip(this.text.slice(from, end));
-    return { name, isKnown: this.isTool(name), marker: this.markers[index]! };
+    return { name, isKnown: this.context.tools.has(name), marker: this.markers[index]! };
   }
 
   private isMarker(at: number): boolean {
