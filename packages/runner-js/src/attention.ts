@@ -143,26 +143,94 @@ function attend(
     for (let head = 0; head < heads; head++) {
       const kvHead = Math.floor(head / group);
       const query = ((part.offset + token) * heads + head) * headDim;
+      const keyAt = from * width + kvHead * headDim;
+      const count = to - from;
+      scoreKeys(queries, query, headDim, context, keyAt, width, count, scale, scores);
       let largest = sink === undefined ? Number.NEGATIVE_INFINITY : sink[head];
-      for (let key = from; key < to; key++) {
-        const at = key * width + kvHead * headDim;
-        let dot = 0;
-        for (let index = 0; index < headDim; index++) dot += queries[query + index] * context[at + index];
-        const score = dot * scale;
-        scores[key] = score;
-        if (score > largest) largest = score;
-      }
+      for (let key = 0; key < count; key++) if (scores[key] > largest) largest = scores[key];
       let total = sink === undefined ? 0 : Math.exp(sink[head] - largest);
-      sums.fill(0);
-      for (let key = from; key < to; key++) {
-        const weight = Math.exp(scores[key] - largest);
-        total += weight;
-        const at = key * width + kvHeads * headDim + kvHead * valueDim;
-        for (let index = 0; index < valueDim; index++) sums[index] += weight * context[at + index];
+      for (let key = 0; key < count; key++) {
+        scores[key] = Math.exp(scores[key] - largest);
+        total += scores[key];
       }
+      const valueAt = from * width + kvHeads * headDim + kvHead * valueDim;
+      mixValues(scores, count, context, valueAt, width, sums);
       const into = ((part.offset + token) * heads + head) * valueDim;
       for (let index = 0; index < valueDim; index++) out[into + index] = sums[index] / total;
     }
+  }
+}
+
+/** scores[t] = q . k_t * scale for `count` keys, four side by side, each one sum in index order. */
+function scoreKeys(
+  queries: Float32Array,
+  query: number,
+  headDim: number,
+  context: Float32Array,
+  at: number,
+  width: number,
+  count: number,
+  scale: number,
+  scores: Float64Array,
+): void {
+  let key = 0;
+  for (; key + 4 <= count; key += 4) {
+    const k0 = at + key * width;
+    const k1 = k0 + width;
+    const k2 = k1 + width;
+    const k3 = k2 + width;
+    let s0 = 0;
+    let s1 = 0;
+    let s2 = 0;
+    let s3 = 0;
+    for (let index = 0; index < headDim; index++) {
+      const q = queries[query + index];
+      s0 += q * context[k0 + index];
+      s1 += q * context[k1 + index];
+      s2 += q * context[k2 + index];
+      s3 += q * context[k3 + index];
+    }
+    scores[key] = s0 * scale;
+    scores[key + 1] = s1 * scale;
+    scores[key + 2] = s2 * scale;
+    scores[key + 3] = s3 * scale;
+  }
+  for (; key < count; key++) {
+    let sum = 0;
+    for (let index = 0; index < headDim; index++) sum += queries[query + index] * context[at + key * width + index];
+    scores[key] = sum * scale;
+  }
+}
+
+/** sums = sum over t of weights[t] v_t, each element added in the order of t; four rows a pass save loads and stores. */
+function mixValues(
+  weights: Float64Array,
+  count: number,
+  context: Float32Array,
+  at: number,
+  width: number,
+  sums: Float64Array,
+): void {
+  sums.fill(0);
+  let key = 0;
+  for (; key + 4 <= count; key += 4) {
+    const v0 = at + key * width;
+    const v1 = v0 + width;
+    const v2 = v1 + width;
+    const v3 = v2 + width;
+    const w0 = weights[key];
+    const w1 = weights[key + 1];
+    const w2 = weights[key + 2];
+    const w3 = weights[key + 3];
+    for (let index = 0; index < sums.length; index++) {
+      let sum = sums[index] + w0 * context[v0 + index];
+      sum += w1 * context[v1 + index];
+      sum += w2 * context[v2 + index];
+      sums[index] = sum + w3 * context[v3 + index];
+    }
+  }
+  for (; key < count; key++) {
+    for (let index = 0; index < sums.length; index++) sums[index] += weights[key] * context[at + key * width + index];
   }
 }
 
