@@ -1,5 +1,12 @@
 // StepResult → the sequences: commit, ids, log-probabilities, routes, next drafts, end. The only place that reads a result.
-import { type GenerateEvent, MimoError, type ModelInfo, none, type StepResult, type TokenLogprob } from '@mimokit/protocol';
+import {
+  type GenerateEvent,
+  MimoError,
+  type ModelInfo,
+  none,
+  type StepResult,
+  type TokenLogprob,
+} from '@mimokit/protocol';
 import type { FinishReason } from '@mimokit/protocol';
 import type { DraftPolicy } from './draft/policy.ts';
 import type { KvManager } from './kv/kv-manager.ts';
@@ -101,7 +108,9 @@ function routeReader(result: StepResult, info: ModelInfo): (row: PlacedRow, comm
   return ({ sequence, start, end }, committed) => {
     const from = Math.max(start, sequence.routedLen);
     const part =
-      committed > from ? result.routes!.slice(at + (from - start) * width, at + (committed - start) * width) : undefined;
+      committed > from
+        ? result.routes!.slice(at + (from - start) * width, at + (committed - start) * width)
+        : undefined;
     at += (end - start) * width;
     sequence.routedLen = Math.max(sequence.routedLen, committed);
     return part;

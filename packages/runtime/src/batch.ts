@@ -49,10 +49,7 @@ export function buildBatch(rows: readonly PlacedRow[], kv: KvManager): StepBatch
   return batch;
 }
 
-type SparsePart = Pick<
-  StepBatch,
-  'biasStart' | 'biasIds' | 'biasValues' | 'countStart' | 'countIds' | 'countValues'
->;
+type SparsePart = Pick<StepBatch, 'biasStart' | 'biasIds' | 'biasValues' | 'countStart' | 'countIds' | 'countValues'>;
 
 /** Bias and counts, only of rows whose logits are looked at. */
 function sparse(rows: readonly PlacedRow[]): SparsePart {

@@ -63,9 +63,14 @@ export function createChatStream(run: () => AsyncGenerator<StreamEvent, void>, l
 }
 
 function leftError(): MimoError {
-  return new MimoError('aborted', 'The stream was left before its end.', { hint: 'Read it to the end for its message.' });
+  return new MimoError('aborted', 'The stream was left before its end.', {
+    hint: 'Read it to the end for its message.',
+  });
 }
 
 function abortedError(partial: AssistantMessage): MimoError {
-  return new MimoError('aborted', 'The request was aborted.', { hint: 'details.partial holds what there was.', partial });
+  return new MimoError('aborted', 'The request was aborted.', {
+    hint: 'details.partial holds what there was.',
+    partial,
+  });
 }

@@ -108,21 +108,18 @@ class StepEngine implements Engine {
     const abort = (): void => {
       if (sequence !== undefined) sequence.aborted = true;
     };
-    const stream: TokenStream = new TokenStream(
-      () => {
-        if (this.#isDisposed) throw disposed();
-        const checked = checkRequest(request, this.info, this.#runner.capacity);
-        const counts = hasPenalties(checked.sampling) ? new TokenCounts(checked.prompt) : undefined;
-        sequence = createSequence(++this.#lastId, checked, counts, stream);
-        sequence.onEnd = () => signal?.removeEventListener('abort', abort);
-        signal?.addEventListener('abort', abort, { once: true });
-        sequence.aborted = signal?.aborted ?? false;
-        this.#sequences.add(sequence);
-        this.#scheduler.add(sequence);
-        this.#loop ??= this.#run();
-      },
-      abort,
-    );
+    const stream: TokenStream = new TokenStream(() => {
+      if (this.#isDisposed) throw disposed();
+      const checked = checkRequest(request, this.info, this.#runner.capacity);
+      const counts = hasPenalties(checked.sampling) ? new TokenCounts(checked.prompt) : undefined;
+      sequence = createSequence(++this.#lastId, checked, counts, stream);
+      sequence.onEnd = () => signal?.removeEventListener('abort', abort);
+      signal?.addEventListener('abort', abort, { once: true });
+      sequence.aborted = signal?.aborted ?? false;
+      this.#sequences.add(sequence);
+      this.#scheduler.add(sequence);
+      this.#loop ??= this.#run();
+    }, abort);
     return stream;
   }
 
@@ -158,7 +155,8 @@ class StepEngine implements Engine {
       }
     } catch (error) {
       // Not a runner's error but one of ours or of a plugged-in part: nobody may wait for ever.
-      for (const sequence of this.#sequences) this.#fail(sequence, error instanceof Error ? error : new Error(String(error)));
+      for (const sequence of this.#sequences)
+        this.#fail(sequence, error instanceof Error ? error : new Error(String(error)));
     } finally {
       this.#loop = undefined;
     }
@@ -171,7 +169,10 @@ class StepEngine implements Engine {
         hint: 'order() must list every sequence that was added and not removed.',
       });
     }
-    const depth = Math.min(this.#drafts.depth({ rows: rows.length, maxDraft: this.#runner.maxDraft }), this.#runner.maxDraft);
+    const depth = Math.min(
+      this.#drafts.depth({ rows: rows.length, maxDraft: this.#runner.maxDraft }),
+      this.#runner.maxDraft,
+    );
     for (const row of rows) row.draftNext = draftsWanted(row, depth);
     const batch = buildBatch(rows, this.#kv);
     this.#tally.steps++;

@@ -1,7 +1,13 @@
 // What @mimokit/runtime offers.
 export { type ChatParts, createChat, type LocalChat } from './chat.ts';
 export { createEngine, type Engine, type EngineParts } from './engine.ts';
-export { adaptiveDraftDepth, type AdaptiveDraftOptions, type DraftLoad, type DraftPolicy, fixedDraftDepth } from './draft/policy.ts';
+export {
+  adaptiveDraftDepth,
+  type AdaptiveDraftOptions,
+  type DraftLoad,
+  type DraftPolicy,
+  fixedDraftDepth,
+} from './draft/policy.ts';
 export { formatBytes, type KvNeed, needOf, poolBytes } from './kv/geometry.ts';
 export type { CacheReport } from './kv/why-miss.ts';
 export { type LocalModel, openModel, type OpenModelOptions } from './open-model.ts';

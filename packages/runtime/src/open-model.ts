@@ -54,7 +54,14 @@ export async function openModel(directory: string, options: OpenModelOptions): P
   const tokenizer =
     options.tokenizer ?? (texts.tokenizerJson === undefined ? undefined : createTokenizer(texts.tokenizerJson));
   const template = templateOf(options.template, texts);
-  const { runner: open, runnerOptions, template: _, tokenizer: __, modelId = nameOf(directory), ...engineOptions } = options;
+  const {
+    runner: open,
+    runnerOptions,
+    template: _,
+    tokenizer: __,
+    modelId = nameOf(directory),
+    ...engineOptions
+  } = options;
   const runner = await open(directory, { ...pickable(tokenizer, texts), ...runnerOptions });
   try {
     const engine = createEngine({ ...engineOptions, runner });
@@ -163,9 +170,13 @@ class OpenedModel implements LocalModel {
 
   #text<T>(part: T | undefined): T {
     if (part !== undefined) return part;
-    throw new MimoError('checkpoint-missing-file', `${this.#directory} has no tokenizer.json: this model takes ids only.`, {
-      hint: 'Call generate({ ids }), or pass a tokenizer to openModel.',
-      file: 'tokenizer.json',
-    });
+    throw new MimoError(
+      'checkpoint-missing-file',
+      `${this.#directory} has no tokenizer.json: this model takes ids only.`,
+      {
+        hint: 'Call generate({ ids }), or pass a tokenizer to openModel.',
+        file: 'tokenizer.json',
+      },
+    );
   }
 }

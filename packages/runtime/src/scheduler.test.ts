@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from './request.ts';
 import { createScheduler, fairRows, fairScheduler, priorityScheduler, rowOf } from './scheduler.ts';
@@ -13,7 +13,10 @@ let lastId = 0;
 /** A live sequence of `tokens` tokens, `contextLen` of them committed. */
 function live(tokens: number, contextLen: number, rest: Partial<Sequence> = {}, priority = 0): Sequence {
   const request = checkRequest({ ids: new Int32Array(tokens), maxTokens: 50, priority }, info, capacity);
-  const stream = new TokenStream(() => {}, () => {});
+  const stream = new TokenStream(
+    () => {},
+    () => {},
+  );
   return { ...createSequence(++lastId, request, undefined, stream), state: 'live', contextLen, ...rest };
 }
 
@@ -54,7 +57,12 @@ describe('fair rows', () => {
     expect(fairRows(sequences, 2).map(({ sequence }) => sequence.lastStep)).toEqual([3, 4]);
   });
   test('any load stays within the budget, has a row, and none twice', () => {
-    const one = fc.record({ tokens: fc.integer({ min: 1, max: 60 }), run: fc.nat(59), drafts: fc.nat(3), last: fc.nat(9) });
+    const one = fc.record({
+      tokens: fc.integer({ min: 1, max: 60 }),
+      run: fc.nat(59),
+      drafts: fc.nat(3),
+      last: fc.nat(9),
+    });
     fc.assert(
       fc.property(fc.array(one, { minLength: 1, maxLength: 12 }), fc.integer({ min: 1, max: 40 }), (load, budget) => {
         const sequences = load.map(({ tokens, run, drafts, last }) => {

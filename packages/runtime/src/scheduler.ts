@@ -111,7 +111,7 @@ export function priorityScheduler(): Scheduler {
       // Within the budget the higher class is served completely before the next.
       const rows: ScheduledRow[] = [];
       let left = tokenBudget;
-      for (let from = 0; from < live.length && left > 0; ) {
+      for (let from = 0; from < live.length && left > 0;) {
         const { priority } = live[from].request;
         let to = from;
         while (to < live.length && live[to].request.priority === priority) to++;

@@ -61,11 +61,7 @@ export class Tally {
   completionTokens = 0;
   stepMilliseconds = 0;
 
-  read(
-    kv: KvManager,
-    info: ModelInfo,
-    queue: { waiting: number; running: number; preemptions: number },
-  ): EngineStats {
+  read(kv: KvManager, info: ModelInfo, queue: { waiting: number; running: number; preemptions: number }): EngineStats {
     const { blocks, windows, capacity } = kv;
     const stepSeconds = this.stepMilliseconds / 1000;
     const usedBlocks = blocks.blocks - blocks.free;

@@ -22,7 +22,8 @@ const tools = [
   },
 ];
 const user = { messages: [{ role: 'user' as const, content: 'Hello' }] };
-const call = '<tool_call>\n<function=add>\n<parameter=a>1</parameter>\n<parameter=b>2</parameter>\n</function>\n</tool_call>';
+const call =
+  '<tool_call>\n<function=add>\n<parameter=a>1</parameter>\n<parameter=b>2</parameter>\n</function>\n</tool_call>';
 
 /** An engine that emits the ids of a text, the first alone, then `burst` at a time, and stops when it is aborted. */
 function scripted(text: string, { burst = 1, stops = true }: { burst?: number; stops?: boolean } = {}) {
@@ -48,7 +49,11 @@ function scripted(text: string, { burst = 1, stops = true }: { burst?: number; s
         yield { type: 'tokens', ids: part };
       }
       const promptTokens = request.ids.length;
-      yield { type: 'finish', reason, usage: { promptTokens, cachedTokens: 3, completionTokens, reasoningTokens: 0, acceptLengths } };
+      yield {
+        type: 'finish',
+        reason,
+        usage: { promptTokens, cachedTokens: 3, completionTokens, reasoningTokens: 0, acceptLengths },
+      };
     },
   };
   const chat = createChat({ engine, tokenizer, template: createChatTemplate('mimo-v2-flash'), modelId: 'scripted' });
@@ -83,13 +88,19 @@ describe('events', () => {
     expect(text).toBe('Yes.');
     expect(finish.message).toMatchObject({ reasoning, content: 'Yes.' });
     expect(finish.usage.reasoningTokens).toBe(tokenizer.count(' hm,\n so. '));
-    expect(finish.usage).toMatchObject({ cachedTokens: 3, completionTokens: tokenizer.count('<think> hm,\n so. </think>Yes.') + 1 });
+    expect(finish.usage).toMatchObject({
+      cachedTokens: 3,
+      completionTokens: tokenizer.count('<think> hm,\n so. </think>Yes.') + 1,
+    });
   });
 
   test('calls are typed and give reason tool-calls', async () => {
     const { events, finish } = await read(`Well. ${call}`, { tools });
     expect(events.map(({ type }) => type)).toContain('tool-input-start');
-    expect(finish).toMatchObject({ reason: 'tool-calls', message: { toolCalls: [{ name: 'add', arguments: '{"a":1,"b":2}' }] } });
+    expect(finish).toMatchObject({
+      reason: 'tool-calls',
+      message: { toolCalls: [{ name: 'add', arguments: '{"a":1,"b":2}' }] },
+    });
   });
 
   test("with toolChoice 'none' the model sees no tools and calls none", async () => {
@@ -169,7 +180,10 @@ describe('the stream', () => {
     }
     expect(finish).toMatchObject({ type: 'finish', reason: 'aborted', message: { content: 'one two three' } });
     const error = await stream.message().catch((caught: unknown) => caught);
-    expect(isMimoError(error, 'aborted') && error.details.partial).toEqual({ role: 'assistant', content: 'one two three' });
+    expect(isMimoError(error, 'aborted') && error.details.partial).toEqual({
+      role: 'assistant',
+      content: 'one two three',
+    });
   });
 
   test('leaving the loop cancels the engine', async () => {
@@ -202,7 +216,12 @@ describe('prompts', () => {
 
   test('a turn that comes back is continued with the ids the model produced', async () => {
     // The model may split words as the tokenizer never would.
-    const odd = [...tokenizer.encode('Hel'), ...tokenizer.encode('lo'), ...tokenizer.encode(' wor'), ...tokenizer.encode('ld')];
+    const odd = [
+      ...tokenizer.encode('Hel'),
+      ...tokenizer.encode('lo'),
+      ...tokenizer.encode(' wor'),
+      ...tokenizer.encode('ld'),
+    ];
     const { chat } = scripted('');
     const prompts: number[][] = [];
     const source = createChat({
@@ -224,12 +243,12 @@ describe('prompts', () => {
     const next = { messages: [...user.messages, first, { role: 'user' as const, content: '<think>?' }] };
     const { text, ids } = source.render(next);
     const prompt = [...prompts[0], ...odd, end];
-    expect([...ids.slice(0, prompt.length)]).toEqual(prompt);
+    expect(Array.from(ids.slice(0, prompt.length))).toEqual(prompt);
     // Same text, other ids than a tokenizer that does not remember; and what follows is read as before.
     const canonical = chat.render(next);
     expect(canonical.text).toBe(text);
     expect(tokenizer.decode(ids)).toBe(text);
     const rest = ids.slice(prompt.length);
-    expect([...rest]).toEqual([...canonical.ids.slice(-rest.length)]);
+    expect(rest).toEqual(canonical.ids.slice(-rest.length));
   });
 });

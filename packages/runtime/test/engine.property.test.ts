@@ -1,6 +1,6 @@
 // The law of the engine, over random set-ups: however requests are cut, batched, cached, drafted or preempted, the ids are
 // those of the plain run. The mock runner refuses every position nobody wrote; the pools are counted after every step.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEngine, fixedDraftDepth, adaptiveDraftDepth, fairScheduler, priorityScheduler } from '../src/index.ts';
 import { collect, MockRunner, plainIds } from '../src/testing/index.ts';
@@ -29,7 +29,9 @@ const request = fc.record({
   length: fc.integer({ min: 1, max: 30 }),
   own: fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 6 }),
   /** Continues an earlier request: its prompt and part of its answer come first. */
-  continues: fc.option(fc.record({ back: fc.integer({ min: 1, max: 3 }), share: fc.double({ min: 0, max: 1, noNaN: true }) })),
+  continues: fc.option(
+    fc.record({ back: fc.integer({ min: 1, max: 3 }), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  ),
   maxTokens: fc.integer({ min: 1, max: 14 }),
   temperature: fc.constantFrom(0, 0, 1),
   penalty: fc.constantFrom(1, 1, 1.3),
@@ -49,7 +51,9 @@ const request = fc.record({
 type Setup = typeof setup extends fc.Arbitrary<infer T> ? T : never;
 type Request = typeof request extends fc.Arbitrary<infer T> ? T : never;
 
-const beginnings = [0, 1, 2].map((which) => Array.from({ length: 30 }, (_, index) => (index * (which + 3) + which) % 8));
+const beginnings = [0, 1, 2].map((which) =>
+  Array.from({ length: 30 }, (_, index) => (index * (which + 3) + which) % 8),
+);
 
 interface Planned {
   request: Request;
@@ -102,9 +106,7 @@ async function run(setup: Setup, requests: readonly Request[]): Promise<void> {
     verify: true,
   });
   for (const wave of [0, 1, 2]) {
-    await Promise.all(
-      planned.filter(({ request }) => request.wave === wave).map((one) => runOne(engine, one)),
-    );
+    await Promise.all(planned.filter(({ request }) => request.wave === wave).map((one) => runOne(engine, one)));
     const { running, waiting, kv } = engine.stats();
     expect({ running, waiting, windowsLive: kv.windowsLive }).toEqual({ running: 0, waiting: 0, windowsLive: 0 });
     expect(kv.blocksAvailable).toBe(blocks);
@@ -151,8 +153,7 @@ async function runOne(engine: ReturnType<typeof createEngine>, { request, ids, e
 }
 
 test('ids never depend on chunks, batches, cache, drafts, preemption or aborts', async () => {
-  await fc.assert(
-    fc.asyncProperty(setup, fc.array(request, { minLength: 1, maxLength: 7 }), run),
-    { numRuns: Number(process.env.MIMOKIT_RUNS ?? 1500) },
-  );
+  await fc.assert(fc.asyncProperty(setup, fc.array(request, { minLength: 1, maxLength: 7 }), run), {
+    numRuns: Number(process.env.MIMOKIT_RUNS ?? 1500),
+  });
 });

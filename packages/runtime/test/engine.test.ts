@@ -1,4 +1,6 @@
 // What a caller may rely on: ends, refusals, aborts, failures, fairness, figures.
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { isMimoError, MimoError, type GenerateEvent } from '@mimokit/protocol';
 import { describe, expect, test } from 'vitest';
 import {
@@ -27,7 +29,10 @@ describe('an answer', () => {
   test('ends at maxTokens with reason length', async () => {
     const { engine } = engineOf();
     const answer = await collect(engine.generate({ ids: prompt, maxTokens: 9, ignoreEos: true }));
-    expect(answer).toMatchObject({ reason: 'length', usage: { promptTokens: 11, completionTokens: 9, cachedTokens: 0 } });
+    expect(answer).toMatchObject({
+      reason: 'length',
+      usage: { promptTokens: 11, completionTokens: 9, cachedTokens: 0 },
+    });
   });
 
   test('ends with its stop id, which belongs to it', async () => {
@@ -101,9 +106,7 @@ describe('an answer', () => {
   test('brings log-probabilities and routes that do not depend on drafts or chunks', async () => {
     const request = { ids: prompt, maxTokens: 12, ignoreEos: true, topLogprobs: 2, wantRoutes: true };
     const whole = await collect(engineOf({}, { drafts: fixedDraftDepth(0) }).engine.generate(request));
-    const cut = await collect(
-      engineOf({}, { drafts: fixedDraftDepth(3), tokenBudget: 3 }).engine.generate(request),
-    );
+    const cut = await collect(engineOf({}, { drafts: fixedDraftDepth(3), tokenBudget: 3 }).engine.generate(request));
     expect(cut.logprobs).toEqual(whole.logprobs);
     expect(cut.routes).toEqual(whole.routes);
     expect(whole.routes).toHaveLength((11 + 12 - 1) * 2 * 2);
@@ -199,7 +202,10 @@ describe('law 1: a ring holds window + maxDraft - 1 positions', () => {
 });
 
 describe('a request is refused at once', () => {
-  const refusal = async (request: Parameters<ReturnType<typeof createEngine>['generate']>[0], options: MockOptions = {}) => {
+  const refusal = async (
+    request: Parameters<ReturnType<typeof createEngine>['generate']>[0],
+    options: MockOptions = {},
+  ) => {
     const { engine, runner } = engineOf(options);
     const error = await collect(engine.generate(request)).catch((error: unknown) => error);
     expect(runner.steps).toBe(0);
@@ -243,7 +249,12 @@ describe('cancelling', () => {
     const { engine } = engineOf({}, { drafts: fixedDraftDepth(0), prefixCache: false });
     const ids: number[] = [];
     let last: GenerateEvent | undefined;
-    for await (const event of engine.generate({ ids: prompt, maxTokens: 50, ignoreEos: true, signal: controller.signal })) {
+    for await (const event of engine.generate({
+      ids: prompt,
+      maxTokens: 50,
+      ignoreEos: true,
+      signal: controller.signal,
+    })) {
       last = event;
       if (event.type === 'tokens' && ids.push(...event.ids) === 3) controller.abort();
     }
@@ -271,7 +282,10 @@ describe('cancelling', () => {
 
   test('a long prompt is aborted between chunks', async () => {
     const controller = new AbortController();
-    const { engine, runner } = engineOf({ beforeStep: (_, step) => void (step === 3 && controller.abort()) }, { tokenBudget: 2 });
+    const { engine, runner } = engineOf(
+      { beforeStep: (_, step) => void (step === 3 && controller.abort()) },
+      { tokenBudget: 2 },
+    );
     const ids = Array.from({ length: 100 }, (_, index) => index % 40);
     const answer = await collect(engine.generate({ ids, signal: controller.signal }));
     expect(answer).toMatchObject({ reason: 'aborted', ids: [] });
@@ -296,8 +310,11 @@ describe('a failing step', () => {
         if (step === 3 && fails) throw failure;
       },
     });
-    const broken = [1, 2].map((id) => collect(engine.generate({ ids: [...prompt, id], maxTokens: 40, ignoreEos: true })));
-    for (const result of await Promise.allSettled(broken)) expect(result).toEqual({ status: 'rejected', reason: failure });
+    const broken = [1, 2].map((id) =>
+      collect(engine.generate({ ids: [...prompt, id], maxTokens: 40, ignoreEos: true })),
+    );
+    for (const result of await Promise.allSettled(broken))
+      expect(result).toEqual({ status: 'rejected', reason: failure });
     expect(engine.stats()).toMatchObject({ running: 0, kv: { windowsLive: 0, blocksAvailable: 64 } });
     fails = false;
     const answer = await collect(engine.generate({ ids: prompt, maxTokens: 12 }));
@@ -347,16 +364,46 @@ describe('disposing', () => {
   test('rejects what runs, waits for the step, and refuses what comes later', async () => {
     const { engine, runner } = engineOf();
     const running = collect(engine.generate({ ids: prompt, maxTokens: 200, ignoreEos: true }));
+    const outcome = running.catch((error: unknown) => error);
     await new Promise((resolve) => setImmediate(resolve));
-    const rejected = expect(running).rejects.toMatchObject({ code: 'runner-disposed' });
     await engine.dispose();
     await engine.dispose();
-    await rejected;
+    expect(await outcome).toMatchObject({ code: 'runner-disposed' });
     const { steps } = runner;
     await new Promise((resolve) => setTimeout(resolve, 5));
     expect(runner.steps).toBe(steps);
     expect(engine.stats().kv.windowsLive).toBe(0);
     await expect(collect(engine.generate({ ids: prompt }))).rejects.toMatchObject({ code: 'runner-disposed' });
+  });
+});
+
+describe('the process', () => {
+  const exits = (body: string) =>
+    spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', `${imports}${body}`], {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      encoding: 'utf8',
+    });
+  const imports = `
+    import { createEngine } from '../src/index.ts';
+    import { collect, MockRunner } from '../src/testing/index.ts';
+    const engine = createEngine({ runner: new MockRunner() });
+    const request = { ids: [1, 2, 3], maxTokens: 100, ignoreEos: true };
+  `;
+
+  test.each([
+    ['an answer, even without dispose', 'console.log((await collect(engine.generate(request))).ids.length);', '100\n'],
+    [
+      'a loop that was left',
+      "for await (const event of engine.generate(request)) break; console.log('left');",
+      'left\n',
+    ],
+    [
+      'a dispose in the middle',
+      "const it = engine.generate(request)[Symbol.asyncIterator](); await it.next(); await engine.dispose(); console.log('gone');",
+      'gone\n',
+    ],
+  ])('ends by itself after %s', (_, body, stdout) => {
+    expect(exits(body)).toMatchObject({ status: 0, stdout, stderr: '' });
   });
 });
 
@@ -423,7 +470,10 @@ describe('scheduling', () => {
 
   test('a draft policy of your own is asked and told', async () => {
     const told: { proposed: number; accepted: number }[] = [];
-    const drafts: DraftPolicy = { depth: ({ rows, maxDraft }) => (rows === 1 ? maxDraft : 0), observe: (row) => told.push(row) };
+    const drafts: DraftPolicy = {
+      depth: ({ rows, maxDraft }) => (rows === 1 ? maxDraft : 0),
+      observe: (row) => told.push(row),
+    };
     const { engine } = engineOf({ draftQuality: 1 }, { drafts });
     await collect(engine.generate({ ids: prompt, maxTokens: 9, ignoreEos: true }));
     expect(told).toEqual([

@@ -10,7 +10,14 @@ interface Forward {
   prompts: { name: string; ids: number[]; plain: { greedy: number[] } }[];
 }
 interface Traces {
-  traces: { prompt: string; mode: string; kv: string; ids: number[]; output: number[]; steps: { accepted: number }[] }[];
+  traces: {
+    prompt: string;
+    mode: string;
+    kv: string;
+    ids: number[];
+    output: number[];
+    steps: { accepted: number }[];
+  }[];
 }
 
 const { runners, missing } = await loadRunners();
@@ -51,7 +58,9 @@ describe.each(runners)('$name runner', ({ open }) => {
       const { ids, greedy: expected } = golden.at(-1)!;
       await using engine = engineOf();
       await collect(engine.generate({ ...greedy(ids, true), maxTokens: 12 }));
-      const second = await collect(engine.generate({ ...greedy([...ids, ...expected.slice(0, 12)], true), maxTokens: 20 }));
+      const second = await collect(
+        engine.generate({ ...greedy([...ids, ...expected.slice(0, 12)], true), maxTokens: 20 }),
+      );
       expect(second.ids).toEqual(expected.slice(12));
       expect(second.usage.cachedTokens).toBe(ids.length + 11);
     });
@@ -79,26 +88,29 @@ describe.each(runners)('$name runner', ({ open }) => {
 });
 
 describe.each(runners)('$name runner, random prompts', ({ name, open }) => {
-  test.each(models)('%s: greedy with MTP equals greedy without, in batches of 1, 2 and 8 and any chunk size', async (model) => {
-    // t2 has no MTP heads and wide layers: a few prompts are enough in TypeScript.
-    const count = name === 'js' && model === 't2-fp8' ? 16 : 200;
-    const runner = await open(fixturePath('models', model), pool);
-    const random = randomFrom(20261);
-    const requests = Array.from({ length: count }, () => ({
-      ids: Array.from({ length: 1 + random(28) }, () => random(runner.info.vocabSize)),
-      maxTokens: 1 + random(name === 'js' ? 6 : 16),
-    }));
-    const run = async (mtp: boolean, parts: Omit<EngineParts, 'runner'>): Promise<number[][]> => {
-      await using engine = createEngine({ runner, prefixCache: false, drafts: adaptiveDraftDepth(), ...parts });
-      const answers = await Promise.all(requests.map((request) => collect(engine.generate({ ...request, mtp }))));
-      return answers.map(({ ids }) => ids);
-    };
-    const plain = await run(false, { maxRows: 1 });
-    expect(await run(true, { maxRows: 1, drafts: fixedDraftDepth(3) })).toEqual(plain);
-    expect(await run(true, { maxRows: 2, tokenBudget: 7 })).toEqual(plain);
-    expect(await run(true, { maxRows: 8, tokenBudget: 64, prefixCache: true })).toEqual(plain);
-    await runner.dispose();
-  });
+  test.each(models)(
+    '%s: greedy with MTP equals greedy without, in batches of 1, 2 and 8 and any chunk size',
+    async (model) => {
+      // t2 has no MTP heads and wide layers: a few prompts are enough in TypeScript.
+      const count = name === 'js' && model === 't2-fp8' ? 16 : 200;
+      const runner = await open(fixturePath('models', model), pool);
+      const random = randomFrom(20261);
+      const requests = Array.from({ length: count }, () => ({
+        ids: Array.from({ length: 1 + random(28) }, () => random(runner.info.vocabSize)),
+        maxTokens: 1 + random(name === 'js' ? 6 : 16),
+      }));
+      const run = async (mtp: boolean, parts: Omit<EngineParts, 'runner'>): Promise<number[][]> => {
+        await using engine = createEngine({ runner, prefixCache: false, drafts: adaptiveDraftDepth(), ...parts });
+        const answers = await Promise.all(requests.map((request) => collect(engine.generate({ ...request, mtp }))));
+        return answers.map(({ ids }) => ids);
+      };
+      const plain = await run(false, { maxRows: 1 });
+      expect(await run(true, { maxRows: 1, drafts: fixedDraftDepth(3) })).toEqual(plain);
+      expect(await run(true, { maxRows: 2, tokenBudget: 7 })).toEqual(plain);
+      expect(await run(true, { maxRows: 8, tokenBudget: 64, prefixCache: true })).toEqual(plain);
+      await runner.dispose();
+    },
+  );
 });
 
 /** Whole numbers below `limit`, the same every time. */

@@ -16,7 +16,11 @@ const hasNano = existsSync(join(nano, 'model.safetensors')) && existsSync(join(n
 const { runners } = await loadRunners();
 const { open } = runners.at(-1)!;
 
-async function answer(model: LocalModel, messages: readonly Message[], rest = {}): Promise<{ message: AssistantMessage; usage: Usage }> {
+async function answer(
+  model: LocalModel,
+  messages: readonly Message[],
+  rest = {},
+): Promise<{ message: AssistantMessage; usage: Usage }> {
   let finish: StreamEvent | undefined;
   for await (const event of model.chat({ messages, maxTokens: 48, thinking: true, ...rest })) finish = event;
   if (finish?.type !== 'finish') throw new Error('no finish');
@@ -33,7 +37,12 @@ describe.skipIf(!hasNano)('a small trained model', () => {
   test('answers, and its text does not depend on drafts, cache or batches', async () => {
     const questions = ['Hello!', 'What is 3 + 4?', 'Thank you!'].map((content) => [{ role: 'user' as const, content }]);
     const together = await Promise.all(questions.map((messages) => answer(model, messages)));
-    await using plain = await openModel(nano, { runner: open, drafts: fixedDraftDepth(0), prefixCache: false, tokenBudget: 16 });
+    await using plain = await openModel(nano, {
+      runner: open,
+      drafts: fixedDraftDepth(0),
+      prefixCache: false,
+      tokenBudget: 16,
+    });
     for (const [index, messages] of questions.entries()) {
       const { message, usage } = await answer(plain, messages);
       expect(together[index].message).toEqual(message);
@@ -53,7 +62,13 @@ describe.skipIf(!hasNano)('a small trained model', () => {
   });
 
   test('never emits an id without a token', async () => {
-    const request = { ids: model.tokenize('Hello'), maxTokens: 64, ignoreEos: true, sampling: { temperature: 50 }, seed: 1 };
+    const request = {
+      ids: model.tokenize('Hello'),
+      maxTokens: 64,
+      ignoreEos: true,
+      sampling: { temperature: 50 },
+      seed: 1,
+    };
     const { ids } = await collect(model.generate(request));
     const known = model.tokenize('<|im_end|>')[0];
     expect(model.detokenize([known])).toBe('<|im_end|>');
@@ -132,7 +147,10 @@ describe('opening fails', () => {
       return runner;
     };
     const opening = openModel(fixturePath('models', 't1-bf16'), { runner: watched, tokenBudget: 0 });
-    await expect(opening).rejects.toMatchObject({ code: 'invalid-argument', message: expect.stringContaining('tokenBudget') });
+    await expect(opening).rejects.toMatchObject({
+      code: 'invalid-argument',
+      message: expect.stringContaining('tokenBudget'),
+    });
     expect(isDisposed).toBe(true);
   });
 });

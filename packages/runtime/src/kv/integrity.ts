@@ -22,13 +22,15 @@ export function checkPools(manager: KvManager, sequences: Iterable<Sequence>, sa
     if (kv.pending.sourceBlock !== none) held[kv.pending.sourceBlock]++;
     if (kv.pending.kept === undefined) continue;
     const { window } = kv.pending.kept;
-    if (manager.windows.keptAt(window) !== kv.pending.kept) throw new Error(`sequence ${id} copies a window that is gone`);
+    if (manager.windows.keptAt(window) !== kv.pending.kept)
+      throw new Error(`sequence ${id} copies a window that is gone`);
     pins.set(window, (pins.get(window) ?? 0) + 1);
   }
   for (const entry of manager.windows.kept()) {
     for (const block of entry.blocks) kept[block]++;
     if (entry.partialBlock !== none) kept[entry.partialBlock]++;
-    if (entry.pins !== (pins.get(entry.window) ?? 0)) throw new Error(`window ${entry.window}: ${entry.pins} pins counted`);
+    if (entry.pins !== (pins.get(entry.window) ?? 0))
+      throw new Error(`window ${entry.window}: ${entry.pins} pins counted`);
     if (!entry.node.kept.has(entry)) throw new Error(`window ${entry.window} is not at its node`);
   }
   manager.blocks.checkIntegrity(held, kept);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkRequest } from '../request.ts';
 import { createSequence, type Sequence } from '../sequence.ts';
@@ -13,7 +13,15 @@ let lastId = 0;
 function sequenceOf(tokens: readonly number[], namespace = ''): Sequence {
   const capacity = { blocks: 1000, windows: 1000, blockTokens: 1 };
   const request = checkRequest({ ids: tokens, maxTokens: 1, namespace }, info, capacity);
-  return createSequence(++lastId, request, undefined, new TokenStream(() => {}, () => {}));
+  return createSequence(
+    ++lastId,
+    request,
+    undefined,
+    new TokenStream(
+      () => {},
+      () => {},
+    ),
+  );
 }
 
 function count(length: number, from = 0): number[] {

@@ -129,7 +129,8 @@ export class KvManager {
   copies(sequence: Sequence): readonly [number, number, number] {
     const { pending, blocks } = heldBy(sequence);
     if (pending === undefined) return [none, none, none];
-    const target = pending.sourceBlock === none ? none : blocks[Math.floor(sequence.contextLen / this.capacity.blockTokens)];
+    const target =
+      pending.sourceBlock === none ? none : blocks[Math.floor(sequence.contextLen / this.capacity.blockTokens)];
     return [pending.kept?.window ?? none, pending.sourceBlock, target];
   }
 
@@ -254,7 +255,8 @@ export class KvManager {
   /** No block can be had for the copy of the partly filled block: that block itself becomes the sequence's own. */
   #takeOverPartialBlock(kv: SequenceKv): boolean {
     const { pending } = kv;
-    if (pending === undefined || pending.sourceBlock === none || this.blocks.held(pending.sourceBlock) > 1) return false;
+    if (pending === undefined || pending.sourceBlock === none || this.blocks.held(pending.sourceBlock) > 1)
+      return false;
     if (kv.blocks.length > kv.node.depth) return false;
     if (pending.kept !== undefined) {
       if (pending.kept.pins > 1) return false;

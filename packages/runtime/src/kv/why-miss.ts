@@ -45,5 +45,5 @@ export function whyMiss(kv: KvManager, ids: ArrayLike<number>, namespace = ''): 
 function tokensOf(entry: KeptWindow): number[] {
   const parts: ArrayLike<number>[] = [entry.tail];
   for (let node: PrefixNode | undefined = entry.node; node !== undefined; node = node.parent) parts.push(node.tokens);
-  return parts.reverse().flatMap((part) => Array.from(part));
+  return parts.toReversed().flatMap((part) => Array.from(part));
 }

@@ -142,7 +142,8 @@ export class MockRunner implements ModelRunner {
         });
       }
       if (batch.wantRoutes[index] === 1) {
-        for (let position = row.context; position < end; position++) routes.push(...routesOf(row.hidden.get(position)!));
+        for (let position = row.context; position < end; position++)
+          routes.push(...routesOf(row.hidden.get(position)!));
       }
       if (batch.saveWindow[index] !== none) this.#memory.copyWindow(row.window, batch.saveWindow[index]);
       tokens.push(...ids);
@@ -181,7 +182,8 @@ export class MockRunner implements ModelRunner {
   /** One position: its ring value from those before, its hidden row from everything. */
   #advance(row: RowState, position: number, token: number): void {
     let value = mix(token, position);
-    for (let key = Math.max(0, position - this.#windowKeys + 1); key < position; key++) value = mix(value, row.ring.get(key)!);
+    for (let key = Math.max(0, position - this.#windowKeys + 1); key < position; key++)
+      value = mix(value, row.ring.get(key)!);
     row.ring.set(position, value);
     row.all = mix(row.all, token);
     row.hidden.set(position, mix(row.all, value));
@@ -235,7 +237,10 @@ export class MockRunner implements ModelRunner {
         const source = position + 1 + head;
         const expected = source < committed ? known(source) : next[source - committed];
         if (slot.id !== expected) {
-          throw new MimoError('batch-invalid', `Head ${head} has id ${slot.id} for position ${source}, not ${expected}.`);
+          throw new MimoError(
+            'batch-invalid',
+            `Head ${head} has id ${slot.id} for position ${source}, not ${expected}.`,
+          );
         }
         seen = mix(seen, slot.value);
       }
@@ -258,7 +263,8 @@ export class MockRunner implements ModelRunner {
     const counts = new Map(row.pick.counts);
     if (counts.size > 0) for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
     for (let position = 0; position < committed; position++) {
-      const token = position < row.context ? this.#memory.readBlock(row.blocks, position) : row.tokens[position - row.context];
+      const token =
+        position < row.context ? this.#memory.readBlock(row.blocks, position) : row.tokens[position - row.context];
       side.all = mix(side.all, token);
     }
     let last = ids.at(-1)!;

@@ -12,7 +12,10 @@ export function validateBatch(batch: StepBatch, info: ModelInfo, capacity: KvCap
   for (const list of [...perRow, batch.seeds, batch.topLogprobs, batch.wantRoutes]) {
     check(list.length === rows, 'a list has another number of rows');
   }
-  check(batch.copyBlock.length === rows * 2 && batch.sampling.length === rows * 7, 'a table has another number of rows');
+  check(
+    batch.copyBlock.length === rows * 2 && batch.sampling.length === rows * 7,
+    'a table has another number of rows',
+  );
   const starts: [Int32Array, number, string][] = [
     [batch.rowStart, batch.tokens.length, 'rowStart'],
     [batch.blockStart, batch.blockTable.length, 'blockStart'],
@@ -29,7 +32,8 @@ export function validateBatch(batch: StepBatch, info: ModelInfo, capacity: KvCap
   check(batch.biasValues.length === batch.biasIds.length, 'bias lists differ in length');
   check(batch.countValues.length === batch.countIds.length, 'count lists differ in length');
   for (const id of batch.tokens) {
-    if (id < 0 || id >= info.vocabSize) throw new MimoError('token-out-of-range', `Token ${id} is not in the vocabulary.`);
+    if (id < 0 || id >= info.vocabSize)
+      throw new MimoError('token-out-of-range', `Token ${id} is not in the vocabulary.`);
   }
 
   const readers = new Map<number, number>();
@@ -49,10 +53,19 @@ export function validateBatch(batch: StepBatch, info: ModelInfo, capacity: KvCap
     const drafts = batch.draftLen[row];
     check(tokens > 0 && context >= 0 && context + tokens <= info.contextLength, `row ${row} has an impossible length`);
     check(drafts >= 0 && drafts <= maxDraft && drafts < tokens, `row ${row} has ${drafts} drafts`);
-    check(batch.samples[row] === 1 || (drafts === 0 && batch.draftNext[row] === 0), `row ${row} drafts but does not sample`);
-    check(batch.draftNext[row] >= 0 && batch.draftNext[row] <= maxDraft, `row ${row} wants ${batch.draftNext[row]} drafts`);
+    check(
+      batch.samples[row] === 1 || (drafts === 0 && batch.draftNext[row] === 0),
+      `row ${row} drafts but does not sample`,
+    );
+    check(
+      batch.draftNext[row] >= 0 && batch.draftNext[row] <= maxDraft,
+      `row ${row} wants ${batch.draftNext[row]} drafts`,
+    );
     const blocks = batch.blockTable.subarray(batch.blockStart[row], batch.blockStart[row + 1]);
-    check(blocks.length === Math.ceil((context + tokens) / capacity.blockTokens), `row ${row} has ${blocks.length} blocks`);
+    check(
+      blocks.length === Math.ceil((context + tokens) / capacity.blockTokens),
+      `row ${row} has ${blocks.length} blocks`,
+    );
     for (const block of blocks.subarray(Math.floor(context / capacity.blockTokens))) {
       check(readers.get(block) === 1, `block ${block} is written by one row and listed by another`);
     }
@@ -60,7 +73,10 @@ export function validateBatch(batch: StepBatch, info: ModelInfo, capacity: KvCap
     if (batch.saveWindow[row] !== none) writes(batch.saveWindow[row]);
     const [from, to] = batch.copyBlock.subarray(row * 2, row * 2 + 2);
     check((from === none) === (to === none), `row ${row} copies half a block`);
-    check(from === none || (from >= 0 && from < capacity.blocks && blocks.includes(to)), `row ${row} copies a wrong block`);
+    check(
+      from === none || (from >= 0 && from < capacity.blocks && blocks.includes(to)),
+      `row ${row} copies a wrong block`,
+    );
     const source = batch.copyWindow[row];
     check(source === none || (source >= 0 && source < capacity.windows), `row ${row} copies window ${source}`);
   }
