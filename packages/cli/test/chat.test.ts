@@ -10,9 +10,12 @@ import { runCli, runFilter } from './run-cli.ts';
 test('three turns are printed with thinking, content, calls and results apart, and figures after each', async () => {
   const { code, stdout } = await runCli(['chat']);
   expect(code).toBe(0);
-  for (const label of ['you', 'thinking', 'call', 'result', 'mimo']) expect(stdout).toMatch(new RegExp(`^ *${label}  `, 'm'));
+  for (const label of ['you', 'thinking', 'call', 'result', 'mimo'])
+    expect(stdout).toMatch(new RegExp(`^ *${label}  `, 'm'));
   expect(stdout).toContain('calculator {"expression":"37 * 12"}');
-  expect(stdout.match(/tokens\/s · accept length [1-4]\.\d\d · cached \d+ of \d+ prompt tokens · KV /g)).toHaveLength(3);
+  expect(stdout.match(/tokens\/s · accept length [1-4]\.\d\d · cached \d+ of \d+ prompt tokens · KV /g)).toHaveLength(
+    3,
+  );
 });
 
 test('as JSON lines: the tool ran, its result was restated, later turns found their prefix in the cache', async () => {
@@ -29,7 +32,10 @@ test('as JSON lines: the tool ran, its result was restated, later turns found th
 
 test('both runners say the same', async () => {
   const texts = await Promise.all(
-    [['chat', '--json'], ['chat', '--json', '--runner', 'js']].map(async (args) => {
+    [
+      ['chat', '--json'],
+      ['chat', '--json', '--runner', 'js'],
+    ].map(async (args) => {
       const turns = await runFilter<{ messages: Message[] }>(args, []);
       return turns.flatMap(({ messages }) => messages.map(({ content }) => content));
     }),
@@ -39,7 +45,9 @@ test('both runners say the same', async () => {
 
 test('standard input is never read: an open pipe does not keep the command waiting', async () => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=source', '--no-warnings', main, 'chat'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const child = spawn(process.execPath, ['--conditions=source', '--no-warnings', main, 'chat'], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
   const [code] = (await once(child, 'close')) as [number];
   child.stdin.destroy();
   expect(code).toBe(0);

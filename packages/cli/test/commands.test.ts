@@ -8,7 +8,11 @@ test('inspect tells config, tensors, KV bytes and what fits, from the headers', 
   const { code, stdout } = await runCli(['inspect', fixturePath('models', 't2-fp8'), '--json']);
   expect(code).toBe(0);
   const info = JSON.parse(stdout) as CheckpointInfo & { kv: { tokenBytes: { f32: number } }; fits: unknown[] };
-  expect(info.config.layerKinds).toEqual([['global', 'dense'], ['sliding', 'moe'], ['global', 'dense']]);
+  expect(info.config.layerKinds).toEqual([
+    ['global', 'dense'],
+    ['sliding', 'moe'],
+    ['global', 'dense'],
+  ]);
   expect(info.config.mtpHeads).toBe(0);
   // Two global layers with two KV heads of 192 + 128.
   expect(info.kv.tokenBytes.f32).toBe(2 * 2 * (192 + 128) * 4);

@@ -1,13 +1,19 @@
 // The runner over a checkpoint directory, for Node.js.
 import { open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MimoError, type RunnerFactory } from '@mimokit/protocol';
+import { type CheckpointInfo, MimoError, type RunnerFactory } from '@mimokit/protocol';
 import type { CheckpointFiles } from './checkpoint.ts';
+import { readCheckpointInfo } from './checkpoint-info.ts';
 import { createJsRunner } from './runner.ts';
 
 /** Opens a checkpoint directory in the hub's format: config.json and *.safetensors, with or without an index. */
 export const jsRunner: RunnerFactory = async (directory, options) =>
   createJsRunner(await filesInDirectory(directory), options);
+
+/** Config, tensors and sizes of a checkpoint directory from its headers; no weight is read. */
+export async function checkpointInfo(directory: string): Promise<CheckpointInfo> {
+  return readCheckpointInfo(await filesInDirectory(directory));
+}
 
 /** The JSON and safetensors files of a directory; bytes are read when they are asked for. */
 export async function filesInDirectory(directory: string): Promise<CheckpointFiles> {

@@ -88,7 +88,7 @@ export async function loadModel(
 
 const mtpPrefix = 'model.mtp.layers.';
 
-function countMtpHeads(checkpoint: Checkpoint): number {
+export function countMtpHeads(checkpoint: Checkpoint): number {
   let heads = 0;
   for (const name of checkpoint.names()) {
     if (!name.startsWith(mtpPrefix)) continue;
