@@ -40,8 +40,8 @@ class Plan:
     decay_from: float  # share of the steps after which the rate falls linearly to 0
     mtp_from: float  # share after which the single head becomes `mtp` heads
     quant_from: float  # share after which weights are seen through their stored precision
-    muon: float = 0.02
-    adam: float = 3e-3
+    muon: float = 0.008
+    adam: float = 1.5e-3
     tokenizer_samples: int = 3000
     seed: int = 7
 

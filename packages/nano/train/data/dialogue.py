@@ -27,18 +27,18 @@ def environment(v: Values) -> dict:
     """{system, tools, makers, missing, nonces}: makers build turns the tools can serve, missing those they cannot."""
     r = v.rng.random()
     nonces = []
-    if r < 0.45:
+    if r < 0.56:
         tools = list(DEMO)
-    elif r < 0.62:
-        tools = v.rng.sample(DEMO, v.rng.randint(0, 3)) + v.rng.sample(list(EXTRA.values()), v.rng.randint(1, 4))
     elif r < 0.70:
+        tools = v.rng.sample(DEMO, v.rng.randint(0, 3)) + v.rng.sample(list(EXTRA.values()), v.rng.randint(1, 4))
+    elif r < 0.77:
         tools = v.rng.sample(DEMO, v.rng.randint(1, 3))
-    elif r < 0.88:
+    elif r < 0.89:
         nonces = [nonce_tool(v) for _ in range(v.rng.randint(1, 3))]
         tools = [n["schema"] for n in nonces] + v.rng.sample(DEMO + list(EXTRA.values()), v.rng.randint(0, 2))
     else:
         tools = []
-    if r >= 0.45:
+    if r >= 0.56:
         v.rng.shuffle(tools)
     have = names(tools)
     all_turns = {**DEMO_TURNS, **EXTRA_TURNS}

@@ -42,11 +42,15 @@ NO_TOOL = "No tool is needed."
 NONE_FITS = "No tool fits."
 
 
+IMPERATIVES = "Calculate Compute Work Tell Add Subtract Multiply Divide Convert Change Put Schedule Read Show Open Remember Store Set Start Get Use Call".split()
+
+
 def say(v: Values, forms: list[str], **kw) -> str:
     """One of the phrasings, with the small variations of people typing."""
     t = v.one(forms).format(**kw)
     if v.chance(0.12):
-        t = v.one(["Please ", "Can you ", "Hey, ", "Hi! ", "Ok, ", "Now "]) + t[:1].lower() + t[1:]
+        imperative = t.split()[0] in IMPERATIVES
+        t = v.one(["Hey, ", "Hi! ", "Ok, ", "So "] + ["Please ", "Can you ", "Now "] * imperative) + t[:1].lower() + t[1:]
     if v.chance(0.2):
         t = t[:1].lower() + t[1:]
     if v.chance(0.2):
