@@ -6,7 +6,7 @@ import { createEngine, createScheduler, type EngineParts, fixedDraftDepth, prior
 import { engineLaws, MockRunner } from '../src/testing/index.ts';
 import { loadRunners } from './runners.ts';
 
-const pool = { blocks: 60, windows: 6, blockTokens: 4 };
+const pool = { blocks: 60, windows: 6, blockTokens: 4, threads: 1 };
 const { runners } = await loadRunners();
 const mock = (): Promise<ModelRunner> => Promise.resolve(new MockRunner(pool));
 const real = runners.map(({ name, open }) => ({
@@ -44,7 +44,7 @@ describe.each([{ name: 'mock', open: mock, only: undefined }, ...real])(
         },
         openPlain: open,
       });
-      for (const { name, check } of laws) test(name, check);
+      test.each(laws)('$name', ({ check }) => check());
     });
   },
 );

@@ -14,7 +14,8 @@ import { loadRunners } from './runners.ts';
 const nano = fileURLToPath(new URL('../../nano/', import.meta.url));
 const hasNano = existsSync(join(nano, 'model.safetensors')) && existsSync(join(nano, 'tokenizer.json'));
 const { runners } = await loadRunners();
-const { open } = runners.at(-1)!;
+const { open: openRunner } = runners.at(-1)!;
+const open: RunnerFactory = (directory, options) => openRunner(directory, { threads: 1, ...options });
 
 async function answer(
   model: LocalModel,
