@@ -9,7 +9,7 @@ use mimokit_model::weights::{AttentionWeights, FfnWeights, JoinWeights, MoeWeigh
 use mimokit_model::{Error, Result};
 
 use crate::kv::Kv;
-use crate::linear::{Input, Matrix};
+use crate::linear::{Input, Matrix, linear};
 use crate::ops;
 use crate::pool::Pool;
 use crate::simd::Level;
@@ -64,6 +64,11 @@ impl CpuBackend {
 
     pub fn threads(&self) -> usize {
         self.pool.threads()
+    }
+
+    /// One linear alone: W x for every row of `x`, whose width is the weight's columns.
+    pub fn multiply(&self, matrix: &Matrix, x: &Act) -> Act {
+        linear(self, matrix, &Input::of(x, self.quantise))
     }
 }
 

@@ -185,6 +185,8 @@ impl Units {
 /// Both pools.
 pub struct Kv {
     pub(crate) layout: KvLayout,
+    /// Positions a ring holds here: the layout's, up to a whole tile, so that a verify needs no copy of the ring.
+    pub(crate) ring: usize,
     pub(crate) blocks: Units,
     pub(crate) windows: Units,
     /// [windows, kept_hidden, hidden]
@@ -194,9 +196,11 @@ pub struct Kv {
 impl Kv {
     pub(crate) fn new(layout: &KvLayout, dtype: KvDtype) -> Result<Kv> {
         let hidden = layout.kept_hidden * layout.hidden;
+        let ring = layout.ring.next_multiple_of(LANES);
         Ok(Kv {
+            ring,
             blocks: Units::new(layout.blocks, layout.block_tokens, &layout.global, dtype)?,
-            windows: Units::new(layout.windows, layout.ring, &layout.rings, dtype)?,
+            windows: Units::new(layout.windows, ring, &layout.rings, dtype)?,
             hidden: zeroed(layout.windows, hidden)?,
             layout: layout.clone(),
         })

@@ -39,7 +39,7 @@ pub(crate) fn normalised(backend: &CpuBackend, x: &Act, rows: Option<&[u32]>, we
     let mut out = Rows::zeroed(count, x.width);
     let stride = out.stride;
     let parts = Parts::new(&mut out.values);
-    backend.pool.run(count, &|row| {
+    backend.pool.run(count, count * stride, &|row| {
         let from = rows.map_or(row, |rows| rows[row] as usize);
         // SAFETY: every task has its own row.
         let out = unsafe { parts.part(row * stride, stride) };

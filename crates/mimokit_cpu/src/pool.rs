@@ -6,34 +6,37 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 
 /// Rounds of `spin_loop` before a waiting thread sleeps: some 20 to 50 microseconds, the distance of two ops in a step.
 const SPINS: u32 = 2_000;
+/// Multiply-adds (or as many bytes) that are worth waking threads for: some ten microseconds of work.
+const WORTH_SHARING: usize = 64 * 1024;
 
 /// What a thread runs: `task` is in `0..tasks`.
 type Job<'a> = dyn Fn(usize) + Sync + 'a;
 
 struct Shared {
-    /// Counts up once per `run`; a worker that sees a new value takes part in it.
-    epoch: AtomicU32,
-    next: AtomicUsize,
-    tasks: AtomicUsize,
-    /// Workers that have not yet finished the current run.
-    busy: AtomicUsize,
+    /// High half: which run; low half: tasks not yet taken. One word, so that a thread that comes late takes nothing of a run that
+    /// is over, and `run` need not wait for threads that took nothing.
+    state: AtomicU64,
+    tasks: AtomicU32,
+    done: AtomicU32,
     stop: AtomicBool,
+    /// Written only between runs.
     job: UnsafeCell<Option<*const Job<'static>>>,
     sleep: Mutex<()>,
     wake: Condvar,
-    done: Condvar,
+    finished: Condvar,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `job` is written only by `run` while no worker is busy, and published by the release store of `epoch`.
+// SAFETY: `job` is written while no task is left to take, and read only by a thread that has taken one of the run it was written
+// for; the acquire and release of `state` order the two.
 unsafe impl Sync for Shared {}
-// SAFETY: the pointer in `job` is only used during `run`, whose caller keeps the closure alive.
+// SAFETY: the pointer in `job` is used during `run` only, whose caller keeps the closure alive.
 unsafe impl Send for Shared {}
 
 /// A fixed set of threads that run numbered tasks together with the calling thread.
@@ -56,22 +59,21 @@ impl Pool {
     /// What the operating system says when it refuses a thread.
     pub fn new(threads: usize) -> std::io::Result<Pool> {
         let shared = Arc::new(Shared {
-            epoch: AtomicU32::new(0),
-            next: AtomicUsize::new(0),
-            tasks: AtomicUsize::new(0),
-            busy: AtomicUsize::new(0),
+            state: AtomicU64::new(0),
+            tasks: AtomicU32::new(0),
+            done: AtomicU32::new(0),
             stop: AtomicBool::new(false),
             job: UnsafeCell::new(None),
             sleep: Mutex::new(()),
             wake: Condvar::new(),
-            done: Condvar::new(),
+            finished: Condvar::new(),
             panic: Mutex::new(None),
         });
         // Filled one by one, so that a refused thread drops (and joins) those already started.
         let mut pool = Pool { shared, workers: Vec::new(), turn: Mutex::new(()) };
         for index in 1..threads.max(1) {
             let shared = Arc::clone(&pool.shared);
-            let worker = std::thread::Builder::new().name(format!("mimokit-cpu-{index}")).spawn(move || work(&shared))?;
+            let worker = Builder::new().name(format!("mimokit-cpu-{index}")).spawn(move || work(&shared))?;
             pool.workers.push(worker);
         }
         Ok(pool)
@@ -82,31 +84,31 @@ impl Pool {
         self.workers.len() + 1
     }
 
-    /// Runs `job(0) .. job(tasks - 1)`, each once, and returns when all are done. A panic of a task is passed on.
-    pub fn run(&self, tasks: usize, job: &(dyn Fn(usize) + Sync)) {
-        if self.workers.is_empty() || tasks <= 1 {
+    /// Runs `job(0) .. job(tasks - 1)`, each once, and returns when all are done; `cost` is what they take together, in
+    /// multiply-adds or bytes. A panic of a task is passed on.
+    pub fn run(&self, tasks: usize, cost: usize, job: &(dyn Fn(usize) + Sync)) {
+        if self.workers.is_empty() || tasks <= 1 || cost < WORTH_SHARING {
             (0..tasks).for_each(job);
             return;
         }
+        let count = u32::try_from(tasks).expect("fewer than 2^32 tasks");
         let _turn = lock(&self.turn);
         let shared = &*self.shared;
-        // SAFETY: only the lifetime is erased; every worker is done with the pointer before `run` returns.
+        // SAFETY: only the lifetime is erased; every task is done with the pointer before `run` returns.
         let erased = unsafe { std::mem::transmute::<*const Job<'_>, *const Job<'static>>(std::ptr::from_ref(job)) };
-        // SAFETY: `busy` is 0 and the turn is ours, so nobody reads `job` now.
+        // SAFETY: no task is left to take, so nobody reads `job` now, and the turn is ours.
         unsafe { *shared.job.get() = Some(erased) };
-        shared.next.store(0, Ordering::Relaxed);
-        shared.tasks.store(tasks, Ordering::Relaxed);
-        shared.busy.store(self.workers.len(), Ordering::Relaxed);
+        shared.tasks.store(count, Ordering::Relaxed);
+        shared.done.store(0, Ordering::Relaxed);
+        let run = run_of(shared.state.load(Ordering::Relaxed)).wrapping_add(1);
         {
-            // Under the lock, so that a worker about to sleep cannot miss it.
+            // Under the lock, so that a thread about to sleep cannot miss it.
             let _guard = lock(&shared.sleep);
-            shared.epoch.fetch_add(1, Ordering::Release);
+            shared.state.store(u64::from(run) << 32 | u64::from(count), Ordering::Release);
         }
         shared.wake.notify_all();
-        take_tasks(shared, job);
-        wait_until(shared, &shared.done, || shared.busy.load(Ordering::Acquire) == 0);
-        // SAFETY: as above, all workers are done.
-        unsafe { *shared.job.get() = None };
+        take_tasks(shared);
+        wait_until(shared, &shared.finished, || shared.done.load(Ordering::Acquire) == count);
         let panic = lock(&shared.panic).take();
         if let Some(panic) = panic {
             resume_unwind(panic);
@@ -118,8 +120,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         {
             let _guard = lock(&self.shared.sleep);
-            self.shared.stop.store(true, Ordering::Relaxed);
-            self.shared.epoch.fetch_add(1, Ordering::Release);
+            self.shared.stop.store(true, Ordering::Release);
         }
         self.shared.wake.notify_all();
         for worker in self.workers.drain(..) {
@@ -129,41 +130,43 @@ impl Drop for Pool {
     }
 }
 
+fn run_of(state: u64) -> u32 {
+    (state >> 32) as u32
+}
+
+fn left_of(state: u64) -> u32 {
+    state as u32
+}
+
 fn work(shared: &Shared) {
-    let mut seen = 0;
     loop {
-        wait_until(shared, &shared.wake, || shared.epoch.load(Ordering::Acquire) != seen);
-        seen = shared.epoch.load(Ordering::Acquire);
-        if shared.stop.load(Ordering::Relaxed) {
+        let has_work = || left_of(shared.state.load(Ordering::Acquire)) > 0;
+        wait_until(shared, &shared.wake, || has_work() || shared.stop.load(Ordering::Acquire));
+        if shared.stop.load(Ordering::Acquire) {
             return;
         }
-        // SAFETY: the acquire load of `epoch` makes the write of `job` visible, and `run` waits for us before it goes.
-        let job = unsafe { (*shared.job.get()).map(|job| &*job) };
-        if let Some(job) = job {
-            take_tasks(shared, job);
-        }
-        if shared.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let _guard = lock(&shared.sleep);
-            shared.done.notify_all();
-        }
+        take_tasks(shared);
     }
 }
 
-fn take_tasks(shared: &Shared, job: &Job<'_>) {
-    let tasks = shared.tasks.load(Ordering::Relaxed);
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        loop {
-            let task = shared.next.fetch_add(1, Ordering::Relaxed);
-            if task >= tasks {
-                return;
-            }
-            job(task);
+/// Takes and runs tasks until none is left.
+fn take_tasks(shared: &Shared) {
+    while let Ok(before) = shared.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+        // The run stays the same as long as the low half does not go below zero.
+        (left_of(state) > 0).then(|| state - 1)
+    }) {
+        // A task is ours, so its run cannot end before we count it as done: both reads are of that run.
+        let tasks = shared.tasks.load(Ordering::Relaxed);
+        // SAFETY: as above; `run` wrote the pointer before it published the tasks.
+        let job = unsafe { (*shared.job.get()).map(|job| &*job) }.expect("a run has a job");
+        let task = (tasks - left_of(before)) as usize;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| job(task))) {
+            lock(&shared.panic).get_or_insert(panic);
         }
-    }));
-    if let Err(panic) = result {
-        // The others stop early: what is left of this run would be thrown away.
-        shared.next.store(tasks, Ordering::Relaxed);
-        lock(&shared.panic).get_or_insert(panic);
+        if shared.done.fetch_add(1, Ordering::AcqRel) + 1 == tasks {
+            let _guard = lock(&shared.sleep);
+            shared.finished.notify_all();
+        }
     }
 }
 
@@ -214,7 +217,11 @@ impl<'a, T> Parts<'a, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
+
+    const MUCH: usize = usize::MAX;
 
     #[test]
     fn every_task_runs_once_on_any_number_of_threads() {
@@ -222,7 +229,7 @@ mod tests {
             let pool = Pool::new(threads).expect("threads");
             for tasks in [0, 1, 2, 5, 100] {
                 let counts: Vec<AtomicUsize> = (0..tasks).map(|_| AtomicUsize::new(0)).collect();
-                pool.run(tasks, &|task| {
+                pool.run(tasks, MUCH, &|task| {
                     counts[task].fetch_add(1, Ordering::Relaxed);
                 });
                 assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 1));
@@ -233,10 +240,10 @@ mod tests {
     #[test]
     fn a_panic_reaches_the_caller_and_the_pool_goes_on() {
         let pool = Pool::new(3).expect("threads");
-        let run = catch_unwind(AssertUnwindSafe(|| pool.run(10, &|task| assert_ne!(task, 4, "task four"))));
+        let run = catch_unwind(AssertUnwindSafe(|| pool.run(10, MUCH, &|task| assert_ne!(task, 4, "task four"))));
         assert!(run.is_err());
         let sum = AtomicUsize::new(0);
-        pool.run(10, &|task| {
+        pool.run(10, MUCH, &|task| {
             sum.fetch_add(task, Ordering::Relaxed);
         });
         assert_eq!(sum.load(Ordering::Relaxed), 45);
@@ -248,7 +255,7 @@ mod tests {
         for _ in 0..3 {
             std::thread::sleep(std::time::Duration::from_millis(5));
             let sum = AtomicUsize::new(0);
-            pool.run(100, &|_| {
+            pool.run(100, MUCH, &|_| {
                 sum.fetch_add(1, Ordering::Relaxed);
             });
             assert_eq!(sum.load(Ordering::Relaxed), 100);

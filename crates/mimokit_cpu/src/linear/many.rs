@@ -8,7 +8,8 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Weight rows of a panel, and its columns: 16 KiB decoded.
 pub(super) const PANEL_ROWS: usize = 8;
-const PANEL_COLUMNS: usize = 4 * BLOCK;
+const PANEL_BLOCKS: usize = 4;
+const PANEL_COLUMNS: usize = PANEL_BLOCKS * BLOCK;
 /// Activation rows that share one decoding of a panel.
 const CHUNK: usize = 48;
 
@@ -39,6 +40,7 @@ impl<E: Element> Many<'_, E> {
         let count = self.rows.len();
         let mut panel = buffer(PANEL_ROWS * PANEL_COLUMNS);
         let mut running = buffer(PANEL_ROWS * CHUNK * LANES);
+        let mut scales = [[1.0; PANEL_BLOCKS]; PANEL_ROWS];
         for first in self.rows.clone().step_by(PANEL_ROWS) {
             let rows = PANEL_ROWS.min(self.rows.end - first);
             for (chunk, x) in self.x.chunks(CHUNK).enumerate() {
@@ -50,6 +52,11 @@ impl<E: Element> Many<'_, E> {
                     for r in 0..rows {
                         let bytes = &self.weights.row(first + r)[from * E::BYTES..to * E::BYTES];
                         decode::<S, E>(simd, bytes, &mut panel[r * stride..(r + 1) * stride]);
+                        let row_scales = self.weights.scales(first + r);
+                        if !row_scales.is_empty() {
+                            let blocks = stride.div_ceil(BLOCK);
+                            scales[r][..blocks].copy_from_slice(&row_scales[from / BLOCK..][..blocks]);
+                        }
                     }
                     // Rows past the end repeat what the panel holds already; their sums are not used.
                     for tile_x in (0..x.len()).step_by(T) {
@@ -58,11 +65,9 @@ impl<E: Element> Many<'_, E> {
                             let tile = &mut running[(tile_x * PANEL_ROWS + tile_row * T) * LANES..][..R * T * LANES];
                             let w = &panel[tile_row * stride..(tile_row + R) * stride];
                             let inputs: [&[f32]; T] = std::array::from_fn(|t| &x[tokens[t]][from..from + stride]);
-                            let factors = |r: usize, t: usize, block: usize| {
-                                let row = first + (tile_row + r).min(rows - 1);
-                                super::block_factor(self.weights.scales(row), x_scales[tokens[t]], block)
-                            };
-                            tile_products::<S, R, T>(simd, w, stride, inputs, from / BLOCK, factors, tile);
+                            let input_scales = tokens.map(|token| x_scales[token].get(from / BLOCK..).unwrap_or(&[]));
+                            let scales = &scales[tile_row..tile_row + R];
+                            tile_products::<S, R, T>(simd, w, stride, inputs, scales, input_scales, tile);
                         }
                     }
                 }
@@ -94,8 +99,8 @@ fn tile_products<S: Simd, const R: usize, const T: usize>(
     panel: &[f32],
     stride: usize,
     x: [&[f32]; T],
-    first_block: usize,
-    factor: impl Fn(usize, usize, usize) -> f32,
+    scales: &[[f32; PANEL_BLOCKS]],
+    x_scales: [&[f32]; T],
     running: &mut [f32],
 ) {
     let w: [&[f32]; R] = std::array::from_fn(|r| &panel[r * stride..(r + 1) * stride]);
@@ -120,8 +125,12 @@ fn tile_products<S: Simd, const R: usize, const T: usize>(
             for t in 0..T {
                 let lanes = &mut running[(r * T + t) * LANES..][..LANES];
                 let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
+                let factor = match x_scales[t].get(block) {
+                    Some(x_scale) => scales[r][block] * x_scale,
+                    _ => scales[r][block],
+                };
                 let old = simd.load(lanes);
-                simd.store(simd.fma(sums[r][t], simd.splat(factor(r, t, first_block + block)), old), lanes);
+                simd.store(simd.fma(sums[r][t], simd.splat(factor), old), lanes);
             }
         }
     }

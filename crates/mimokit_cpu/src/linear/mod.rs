@@ -200,7 +200,8 @@ pub(crate) fn linear_into(
     let step = task_rows(matrix, tokens.len(), backend.pool.threads());
     let (height, width) = (matrix.rows(), out.width);
     let parts = Parts::new(&mut out.values);
-    backend.pool.run(height.div_ceil(step), &|task| {
+    let cost = height * input.plain.stride * tokens.len();
+    backend.pool.run(height.div_ceil(step), cost, &|task| {
         let rows = task * step..height.min((task + 1) * step);
         let mut sums = crate::buffers::buffer(tokens.len() * rows.len());
         product(backend.level, matrix, input, &tokens, rows.clone(), &mut sums);

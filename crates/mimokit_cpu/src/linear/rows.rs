@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use mimokit_checkpoint::Dtype;
 
+use crate::Act;
 use crate::fp8;
 use crate::simd::{E4M3_LIFT, LANES};
 
@@ -48,6 +49,15 @@ impl Input {
     /// `plain` has rows of `width`; with `quantise`, E4M3 weights see the rows as the checkpoint's own scheme rounds them.
     pub(crate) fn new(plain: Rows, width: usize, quantise: bool) -> Input {
         Input { width, plain, lifted: OnceLock::new(), quantise }
+    }
+
+    /// Activations as they are.
+    pub(crate) fn of(x: &Act, quantise: bool) -> Input {
+        let mut rows = Rows::zeroed(x.rows, x.width);
+        for row in 0..x.rows {
+            rows.values[row * rows.stride..][..x.width].copy_from_slice(x.row(row));
+        }
+        Input::new(rows, x.width, quantise)
     }
 
     pub(crate) fn rows_for(&self, dtype: Dtype) -> &Rows {

@@ -42,7 +42,9 @@ pub(crate) fn attn_global(
     let width = out.width;
     let parts = Parts::new(&mut out.values);
     let blocks = &kv.blocks;
-    backend.pool.run(rows.len() * shape.kv_heads, &|task| {
+    let keys: usize = rows.iter().map(|&row| step.pass.positions[row as usize] as usize + 1).sum();
+    let cost = keys * shape.heads * (shape.qk_dim + shape.v_dim);
+    backend.pool.run(rows.len() * shape.kv_heads, cost, &|task| {
         let (index, head) = (task / shape.kv_heads, task % shape.kv_heads);
         let row = rows[index] as usize;
         let visible = step.pass.positions[row] as usize + 1;

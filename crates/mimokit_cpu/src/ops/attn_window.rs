@@ -34,8 +34,8 @@ pub(crate) fn attn_window(
     queries: Queries<'_>,
 ) -> Act {
     let shape = &weights.shape;
-    let ring = kv.layout.ring;
-    let window_keys = shape.window_keys.unwrap_or(usize::MAX).min(ring);
+    let ring = kv.ring;
+    let window_keys = shape.window_keys.unwrap_or(ring);
     let sources: Vec<Source> = step
         .pass
         .spans
@@ -58,7 +58,8 @@ pub(crate) fn attn_window(
     let width = out.width;
     let parts = Parts::new(&mut out.values);
     let windows = &kv.windows;
-    backend.pool.run(rows.len() * shape.kv_heads, &|task| {
+    let cost = rows.len() * window_keys * shape.heads * (shape.qk_dim + shape.v_dim);
+    backend.pool.run(rows.len() * shape.kv_heads, cost, &|task| {
         let (index, head) = (task / shape.kv_heads, task % shape.kv_heads);
         let row = rows[index] as usize;
         let position = step.pass.positions[row] as usize;
@@ -110,7 +111,7 @@ fn write_ring(
     layer: usize,
     span: &Span,
 ) {
-    let ring = kv.layout.ring;
+    let ring = kv.ring;
     let store = kv.windows.store(layer);
     let skipped = span.rows.len().saturating_sub(ring);
     for (index, row) in span.rows.clone().enumerate().skip(skipped) {
@@ -142,7 +143,7 @@ fn side_by_side(
     for (head, bytes) in bytes.chunks_exact_mut(store.bytes()).enumerate() {
         let ring = kv.windows.head(span.window, layer, head);
         for slot in 0..old {
-            store.copy_slot(ring, &ring_store, (first + slot) % kv.layout.ring, bytes, slot);
+            store.copy_slot(ring, &ring_store, (first + slot) % kv.ring, bytes, slot);
         }
         for (index, row) in span.rows.clone().enumerate() {
             let (key, value) = key_and_value(qkv, weights, row, head);

@@ -19,7 +19,8 @@ pub(crate) fn dense_ffn(backend: &CpuBackend, weights: &FfnWeights<CpuBackend>, 
     let step = task_rows(&weights.gate, tokens.len(), backend.pool.threads());
     let stride = hidden.stride;
     let parts = Parts::new(&mut hidden.values);
-    backend.pool.run(width.div_ceil(step), &|task| {
+    let cost = 2 * width * input.plain.stride * tokens.len();
+    backend.pool.run(width.div_ceil(step), cost, &|task| {
         let rows = task * step..width.min((task + 1) * step);
         let mut sums = buffer(tokens.len() * rows.len());
         gated(backend.level, (&weights.gate, &weights.up), &input, &tokens, rows.clone(), &mut sums);

@@ -37,7 +37,8 @@ pub(crate) fn moe(backend: &CpuBackend, routes: &Routes, experts: &Experts, x: &
     let step = task_rows(&shape.gate, most, backend.pool.threads());
     let parts_of_expert = width.div_ceil(step);
     let parts = Parts::new(&mut hidden.values);
-    backend.pool.run(groups.len() * parts_of_expert, &|task| {
+    let cost = 2 * routes.chosen.ids.len() * width * routes.input.plain.stride;
+    backend.pool.run(groups.len() * parts_of_expert, cost, &|task| {
         let group = &groups[task / parts_of_expert];
         let expert = &experts.each[group.expert];
         let part = task % parts_of_expert;
@@ -59,7 +60,8 @@ pub(crate) fn moe(backend: &CpuBackend, routes: &Routes, experts: &Experts, x: &
     let step = task_rows(&shape.down, x.rows, backend.pool.threads());
     let count = x.rows;
     let parts = Parts::new(&mut x.values);
-    backend.pool.run(height.div_ceil(step), &|task| {
+    let cost = routes.chosen.ids.len() * height * stride;
+    backend.pool.run(height.div_ceil(step), cost, &|task| {
         let rows = task * step..height.min((task + 1) * step);
         let mut mixed = buffer(count * rows.len());
         mixed.fill(0.0);

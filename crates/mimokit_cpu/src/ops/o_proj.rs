@@ -1,14 +1,10 @@
 //! o_proj: x += attended W_o. Bound: the bytes of W_o.
 
-use crate::linear::{Input, Matrix, Rows, linear_into};
+use crate::linear::{Input, Matrix, linear_into};
 use crate::{Act, CpuBackend};
 
 pub(crate) fn o_proj(backend: &CpuBackend, attended: &Act, weight: &Matrix, x: &mut Act) {
-    let mut rows = Rows::zeroed(attended.rows, attended.width);
-    for row in 0..attended.rows {
-        rows.values[row * rows.stride..][..attended.width].copy_from_slice(attended.row(row));
-    }
-    let input = Input::new(rows, attended.width, backend.quantise);
+    let input = Input::of(attended, backend.quantise);
     linear_into(backend, weight, &input, x, add);
 }
 
