@@ -81,8 +81,8 @@ test('loading tells its progress and can be aborted', async () => {
 
 test('a long prompt leaves the event loop turns of its own', async () => {
   const runner = await jsRunner(tiny);
-  const tokens = Array.from({ length: 2000 }, (_, index) => (index * 7) % 500);
-  const row = { tokens, contextLen: 0, blocks: Array.from({ length: 63 }, (_, block) => block), window: 0 };
+  const tokens = Array.from({ length: 800 }, (_, index) => (index * 7) % 500);
+  const row = { tokens, contextLen: 0, blocks: Array.from({ length: 25 }, (_, block) => block), window: 0 };
   let turns = 0;
   let isDone = false;
   const count = (): void => {
