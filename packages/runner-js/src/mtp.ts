@@ -13,7 +13,7 @@ import type { MtpHead } from './weights.ts';
 export const headSlice = 8;
 
 /** Op mtp_join: eh_proj([enorm(embedding), hnorm(hidden)]), [count, hidden]. */
-export function mtpJoin(pass: Pass, head: MtpHead, ids: Int32Array, hidden: Float32Array): Float32Array {
+function mtpJoin(pass: Pass, head: MtpHead, ids: Int32Array, hidden: Float32Array): Float32Array {
   const { hiddenSize, epsilon } = pass.model.config;
   const count = ids.length;
   const embedded = pass.memory.take('mtp.embedded', count * hiddenSize);

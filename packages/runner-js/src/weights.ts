@@ -30,7 +30,7 @@ export interface Mixture {
   experts: readonly FeedForward[];
 }
 
-export interface Layer {
+interface Layer {
   sliding: boolean;
   inputNorm: Float32Array;
   attention: AttentionWeights;
