@@ -219,7 +219,7 @@ fn sliding_attention(
         sinks: fields.flag("add_swa_attention_sink_bias", true)?,
         window_keys: Some(window_keys),
     };
-    if !any_sliding && is_native && attention.heads % attention.kv_heads != 0 {
+    if !any_sliding && is_native && !attention.heads.is_multiple_of(attention.kv_heads) {
         // Derived by the native rule, and no layer uses it.
         return Ok(None);
     }

@@ -89,7 +89,7 @@ fn parse_header(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>> {
             }
         }
     }
-    entries.sort_by(|a, b| (a.start, a.end).cmp(&(b.start, b.end)));
+    entries.sort_by_key(|entry| (entry.start, entry.end));
     let mut expected = data_start;
     let mut previous = "the header";
     for entry in &entries {

@@ -73,7 +73,7 @@ impl<B: Backend> Model<B> {
     pub fn inspect_layer(&self, layer: usize, hidden: &[f32]) -> Result<Vec<f32>> {
         let width = self.info.hidden_size;
         let rows = hidden.len() / width;
-        if layer >= self.weights.layers.len() || rows == 0 || hidden.len() % width != 0 {
+        if layer >= self.weights.layers.len() || rows == 0 || !hidden.len().is_multiple_of(width) {
             return Err(Error::Argument(format!("There is no layer {layer} over {} values.", hidden.len())));
         }
         let step = self.backend.begin(&self.prompt_pass(&vec![0; rows])?, &self.ropes)?;

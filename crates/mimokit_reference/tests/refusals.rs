@@ -5,6 +5,9 @@ use mimokit_reference::Reference;
 use mimokit_reference::driver::BatchArrays;
 use mimokit_reference::goldens::load;
 
+/// The code a change of the good batch is refused with.
+type Change = (&'static str, fn(&mut BatchArrays));
+
 fn good() -> BatchArrays {
     let mut arrays = BatchArrays::empty();
     arrays.push(&[5, 6, 7], 0, true, &[0], 0);
@@ -13,7 +16,7 @@ fn good() -> BatchArrays {
     arrays
 }
 
-fn refusal(model: &mut Model<Reference>, change: &dyn Fn(&mut BatchArrays)) -> Error {
+fn refusal(model: &mut Model<Reference>, change: fn(&mut BatchArrays)) -> Error {
     let mut arrays = good();
     change(&mut arrays);
     model.step(&arrays.view()).expect_err("refused")
@@ -34,57 +37,57 @@ fn every_impossible_batch_is_refused_and_leaves_the_model_as_it_was() {
     };
     let result = next(&mut model, &mut expected);
 
-    let changes: Vec<(&str, Box<dyn Fn(&mut BatchArrays)>)> = vec![
-        ("token-out-of-range", Box::new(|batch| batch.tokens[1] = 512)),
-        ("token-out-of-range", Box::new(|batch| batch.tokens[4] = -1)),
-        ("batch-invalid", Box::new(|batch| batch.row_start = Vec::new())),
-        ("batch-invalid", Box::new(|batch| batch.row_start = vec![0, 3, 4])),
-        ("batch-invalid", Box::new(|batch| batch.row_start = vec![0, -1, 5])),
-        ("batch-invalid", Box::new(|batch| batch.row_start = vec![0, 9, 5])),
-        ("batch-invalid", Box::new(|batch| batch.row_start = vec![0, 0, 5])),
-        ("batch-invalid", Box::new(|batch| batch.row_start = vec![0, 5])),
-        ("batch-invalid", Box::new(|batch| batch.context_len[0] = -1)),
-        ("context-overflow", Box::new(|batch| batch.context_len[0] = 4094)),
-        ("context-overflow", Box::new(|batch| batch.context_len[0] = i32::MAX)),
-        ("batch-invalid", Box::new(|batch| batch.context_len[0] = 14)),
-        ("batch-invalid", Box::new(|batch| batch.draft_len[0] = 3)),
-        ("batch-invalid", Box::new(|batch| batch.draft_len[0] = 4)),
-        ("batch-invalid", Box::new(|batch| batch.draft_len[0] = -1)),
-        ("batch-invalid", Box::new(|batch| (batch.draft_len[0], batch.samples[0]) = (1, 0))),
-        ("batch-invalid", Box::new(|batch| batch.draft_next[0] = 4)),
-        ("batch-invalid", Box::new(|batch| batch.block_table[0] = -1)),
-        ("batch-invalid", Box::new(|batch| batch.block_table[0] = 256)),
-        ("batch-invalid", Box::new(|batch| batch.block_table[0] = 1)),
-        ("batch-invalid", Box::new(|batch| (batch.block_table, batch.block_start) = (vec![0], vec![0, 1, 1]))),
-        ("batch-invalid", Box::new(|batch| batch.block_start = vec![0, 3, 2])),
-        ("batch-invalid", Box::new(|batch| batch.windows[0] = 1)),
-        ("batch-invalid", Box::new(|batch| batch.windows[0] = -1)),
-        ("batch-invalid", Box::new(|batch| batch.windows[0] = 16)),
-        ("batch-invalid", Box::new(|batch| batch.copy_window[0] = 16)),
-        ("batch-invalid", Box::new(|batch| batch.copy_window[0] = -2)),
-        ("batch-invalid", Box::new(|batch| batch.copy_window[0] = 0)),
-        ("batch-invalid", Box::new(|batch| batch.copy_window = vec![1, 2])),
-        ("batch-invalid", Box::new(|batch| batch.save_window[0] = 1)),
-        ("batch-invalid", Box::new(|batch| batch.save_window = vec![4, 4])),
-        ("batch-invalid", Box::new(|batch| batch.copy_block[0] = 7)),
-        ("batch-invalid", Box::new(|batch| batch.copy_block = vec![7, 7, -1, -1])),
-        ("batch-invalid", Box::new(|batch| batch.copy_block = vec![7, 0, 8, 0])),
-        ("batch-invalid", Box::new(|batch| batch.copy_block = vec![7, 0, 0, 1])),
-        ("batch-invalid", Box::new(|batch| batch.copy_block = vec![7, 999, -1, -1])),
-        ("batch-invalid", Box::new(|batch| batch.sampling[0] = f32::NAN)),
-        ("batch-invalid", Box::new(|batch| batch.sampling[1] = 1.5)),
-        ("batch-invalid", Box::new(|batch| batch.sampling[4] = 0.0)),
-        ("batch-invalid", Box::new(|batch| batch.sampling.truncate(13))),
-        ("batch-invalid", Box::new(|batch| batch.seeds.truncate(1))),
-        ("batch-invalid", Box::new(|batch| batch.bias_start = vec![0, 1, 1])),
-        ("token-out-of-range", Box::new(|batch| bias(batch, 512, 0.0))),
-        ("batch-invalid", Box::new(|batch| bias(batch, 1, f32::NAN))),
-        ("batch-invalid", Box::new(|batch| bias(batch, 1, f32::INFINITY))),
-        ("token-out-of-range", Box::new(|batch| count(batch, -1, 1))),
-        ("batch-invalid", Box::new(|batch| count(batch, 1, -1))),
+    let changes: &[Change] = &[
+        ("token-out-of-range", |batch| batch.tokens[1] = 512),
+        ("token-out-of-range", |batch| batch.tokens[4] = -1),
+        ("batch-invalid", |batch| batch.row_start = Vec::new()),
+        ("batch-invalid", |batch| batch.row_start = vec![0, 3, 4]),
+        ("batch-invalid", |batch| batch.row_start = vec![0, -1, 5]),
+        ("batch-invalid", |batch| batch.row_start = vec![0, 9, 5]),
+        ("batch-invalid", |batch| batch.row_start = vec![0, 0, 5]),
+        ("batch-invalid", |batch| batch.row_start = vec![0, 5]),
+        ("batch-invalid", |batch| batch.context_len[0] = -1),
+        ("context-overflow", |batch| batch.context_len[0] = 4094),
+        ("context-overflow", |batch| batch.context_len[0] = i32::MAX),
+        ("batch-invalid", |batch| batch.context_len[0] = 14),
+        ("batch-invalid", |batch| batch.draft_len[0] = 3),
+        ("batch-invalid", |batch| batch.draft_len[0] = 4),
+        ("batch-invalid", |batch| batch.draft_len[0] = -1),
+        ("batch-invalid", |batch| (batch.draft_len[0], batch.samples[0]) = (1, 0)),
+        ("batch-invalid", |batch| batch.draft_next[0] = 4),
+        ("batch-invalid", |batch| batch.block_table[0] = -1),
+        ("batch-invalid", |batch| batch.block_table[0] = 256),
+        ("batch-invalid", |batch| batch.block_table[0] = 1),
+        ("batch-invalid", |batch| (batch.block_table, batch.block_start) = (vec![0], vec![0, 1, 1])),
+        ("batch-invalid", |batch| batch.block_start = vec![0, 3, 2]),
+        ("batch-invalid", |batch| batch.windows[0] = 1),
+        ("batch-invalid", |batch| batch.windows[0] = -1),
+        ("batch-invalid", |batch| batch.windows[0] = 16),
+        ("batch-invalid", |batch| batch.copy_window[0] = 16),
+        ("batch-invalid", |batch| batch.copy_window[0] = -2),
+        ("batch-invalid", |batch| batch.copy_window[0] = 0),
+        ("batch-invalid", |batch| batch.copy_window = vec![1, 2]),
+        ("batch-invalid", |batch| batch.save_window[0] = 1),
+        ("batch-invalid", |batch| batch.save_window = vec![4, 4]),
+        ("batch-invalid", |batch| batch.copy_block[0] = 7),
+        ("batch-invalid", |batch| batch.copy_block = vec![7, 7, -1, -1]),
+        ("batch-invalid", |batch| batch.copy_block = vec![7, 0, 8, 0]),
+        ("batch-invalid", |batch| batch.copy_block = vec![7, 0, 0, 1]),
+        ("batch-invalid", |batch| batch.copy_block = vec![7, 999, -1, -1]),
+        ("batch-invalid", |batch| batch.sampling[0] = f32::NAN),
+        ("batch-invalid", |batch| batch.sampling[1] = 1.5),
+        ("batch-invalid", |batch| batch.sampling[4] = 0.0),
+        ("batch-invalid", |batch| batch.sampling.truncate(13)),
+        ("batch-invalid", |batch| batch.seeds.truncate(1)),
+        ("batch-invalid", |batch| batch.bias_start = vec![0, 1, 1]),
+        ("token-out-of-range", |batch| bias(batch, 512, 0.0)),
+        ("batch-invalid", |batch| bias(batch, 1, f32::NAN)),
+        ("batch-invalid", |batch| bias(batch, 1, f32::INFINITY)),
+        ("token-out-of-range", |batch| count(batch, -1, 1)),
+        ("batch-invalid", |batch| count(batch, 1, -1)),
     ];
     for (index, (code, change)) in changes.iter().enumerate() {
-        let error = refusal(&mut model, change);
+        let error = refusal(&mut model, *change);
         assert_eq!(error.code(), *code, "change {index}: {error}");
     }
     assert_eq!(next(&mut model, &mut expected), result);
@@ -105,8 +108,8 @@ fn refused_batches_write_nothing_between_two_steps() {
         let first = model.step(&good().view()).expect("a step");
         if disturb {
             // The second row is bad; the first, which would write window 0 and block 0, must not run either.
-            refusal(model, &|batch| batch.windows[1] = 99);
-            refusal(model, &|batch| batch.tokens[4] = 9999);
+            refusal(model, |batch| batch.windows[1] = 99);
+            refusal(model, |batch| batch.tokens[4] = 9999);
         }
         let mut arrays = BatchArrays::empty();
         arrays.push(&[first.tokens[0]], 3, true, &[0], 0);

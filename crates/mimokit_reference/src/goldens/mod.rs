@@ -3,6 +3,7 @@
 
 mod forward;
 mod mtp;
+mod smollm2;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 pub use forward::{check_dynamic, check_forward, check_greedy, check_wider_window};
 pub use mtp::{check_heads, check_traces};
+pub use smollm2::check_text;
 
 /// How a check wants its backend built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
