@@ -23,11 +23,24 @@ export interface Sample {
 
 const collect: (() => void) | undefined = (globalThis as { gc?: () => void }).gc;
 
+/** Milliseconds that pass. */
+export const wallClock = (): number => performance.now();
+
+/** Milliseconds of processor time of this process: for work of one thread on a machine that others use too. */
+export const processorClock = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
 /**
  * Runs all contestants once a round, each round beginning with another one: what disturbs the machine for a while disturbs
  * all of them. A round that is not counted comes first.
  */
-export async function race(contestants: readonly Contestant[], rounds: number): Promise<Sample[]> {
+export async function race(
+  contestants: readonly Contestant[],
+  rounds: number,
+  clock: () => number = wallClock,
+): Promise<Sample[]> {
   const times = contestants.map((): number[] => []);
   for (let round = -1; round < rounds; round++) {
     for (let i = 0; i < contestants.length; i++) {
@@ -35,10 +48,10 @@ export async function race(contestants: readonly Contestant[], rounds: number): 
       const { prepare, run } = contestants[which];
       await prepare?.();
       collect?.();
-      const from = performance.now();
+      const from = clock();
       const done = run();
       if (done !== undefined) await done;
-      const time = performance.now() - from;
+      const time = clock() - from;
       if (round >= 0) times[which].push(time);
     }
   }
@@ -48,12 +61,21 @@ export async function race(contestants: readonly Contestant[], rounds: number): 
 export function summarize(name: string, times: readonly number[]): Sample {
   const sorted = times.toSorted((a, b) => a - b);
   const median = quantile(sorted, 0.5);
-  return { name, times, median, best: sorted[0], spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2 / median };
+  return {
+    name,
+    times,
+    median,
+    best: sorted[0],
+    spread: (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 2 / median,
+  };
 }
 
 /** The median over the rounds of how many times longer `slow` took than `fast`. */
 export function ratio(fast: Sample, slow: Sample): number {
-  return quantile(fast.times.map((time, i) => slow.times[i] / time).toSorted((a, b) => a - b), 0.5);
+  return quantile(
+    fast.times.map((time, i) => slow.times[i] / time).toSorted((a, b) => a - b),
+    0.5,
+  );
 }
 
 /** The value below which a share of `sorted` lies, between neighbours linearly. */
@@ -92,8 +114,17 @@ export function publish(name: string, measured: readonly BenchResult[]): void {
 function toTable(rows: readonly BenchRow[], measured: readonly BenchResult[]): string {
   const lines = rows.map((row, i) => {
     const { spread } = measured[i];
-    const target = row.target === undefined ? '' : `${measured[i].atMost === true ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
-    const cells = [row.goal ?? '', row.op, row.shape, `${row.value} ${row.unit}`, spread === undefined ? '' : `± ${Math.round(spread * 100)} %`];
+    const target =
+      row.target === undefined
+        ? ''
+        : `${measured[i].atMost === true ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
+    const cells = [
+      row.goal ?? '',
+      row.op,
+      row.shape,
+      `${row.value} ${row.unit}`,
+      spread === undefined ? '' : `± ${Math.round(spread * 100)} %`,
+    ];
     return `| ${[...cells, row.peer ?? '', row.ratio === null ? '' : `${row.ratio}x`, target].join(' | ')} |\n`;
   });
   return `| goal | op | shape | median | spread | peer | ratio | target |\n|--|--|--|--|--|--|--|--|\n${lines.join('')}`;

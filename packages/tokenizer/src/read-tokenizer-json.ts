@@ -15,8 +15,10 @@ export function readTokenizerJson(source: unknown): TokenizerSpec {
   for (const key of ['truncation', 'padding'])
     if (file[key] !== null && file[key] !== undefined) throw unsupported(key, 'is set');
   const model = fields(file['model'], 'model');
-  const added = readAdded(file['added_tokens']);
-  const vocab = readVocab(model, added);
+  const listed = readAdded(file['added_tokens']);
+  const { ids, ...vocab } = readVocab(model, listed);
+  // As in Hugging Face's reader, a token that the model knows keeps the model's id.
+  const added = listed.map((token) => ({ ...token, id: ids.get(token.content) ?? token.id }));
   const nfc = readNormalizer(file['normalizer'], 'normalizer');
   const late = added.find((token) => token.normalized);
   if (nfc && late !== undefined)
@@ -41,10 +43,12 @@ function parse(text: string): unknown {
   }
 }
 
-function readVocab(
-  model: Fields,
-  added: readonly AddedToken[],
-): Pick<TokenizerSpec, 'tokens' | 'modelIds' | 'byteIds' | 'left' | 'right' | 'merged'> {
+interface ReadVocab extends Pick<TokenizerSpec, 'tokens' | 'modelIds' | 'byteIds' | 'left' | 'right' | 'merged'> {
+  /** The ids of the model's tokens by their printable form. */
+  readonly ids: ReadonlyMap<string, number>;
+}
+
+function readVocab(model: Fields, added: readonly AddedToken[]): ReadVocab {
   if (model['type'] !== 'BPE' && model['type'] !== undefined) throw unsupported('model.type', String(model['type']));
   for (const key of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model[key] !== null && model[key] !== undefined && model[key] !== '' && model[key] !== 0)
@@ -75,8 +79,8 @@ function readVocab(
     if (byteIds[byte] < 0 && inUtf8)
       throw unsupported('model.vocab', `without a token for the byte 0x${byte.toString(16)}`);
   }
-  for (const token of added) tokens[token.id] = addedTokenBytes(token.content);
-  return { tokens: packTokenBytes(tokens), modelIds, byteIds, ...readMerges(model['merges'], ids) };
+  for (const token of added) if (!ids.has(token.content)) tokens[token.id] = addedTokenBytes(token.content);
+  return { tokens: packTokenBytes(tokens), modelIds, byteIds, ids, ...readMerges(model['merges'], ids) };
 }
 
 function readMerges(
