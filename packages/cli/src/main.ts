@@ -10,6 +10,7 @@ const main = defineCommand({
   },
   subCommands: {
     chat: () => import('./commands/chat.ts').then((module) => module.chat),
+    serve: () => import('./commands/serve.ts').then((module) => module.serve),
     inspect: () => import('./commands/inspect.ts').then((module) => module.inspect),
     doctor: () => import('./commands/doctor.ts').then((module) => module.doctor),
     tokenize: () => import('./commands/filters.ts').then((module) => module.tokenize),

@@ -42,7 +42,8 @@ export function runnerOptions({ activations, kv, threads }: ModelFlags): RunnerO
   return options;
 }
 
-function oneOf<const T extends string>(name: string, value: string, allowed: readonly T[]): T {
+/** One of a few words from the command line. */
+export function oneOf<const T extends string>(name: string, value: string, allowed: readonly T[]): T {
   const found = allowed.find((each) => each === value);
   if (found !== undefined) return found;
   throw new MimoError('invalid-argument', `--${name} ${value} is not known.`, {

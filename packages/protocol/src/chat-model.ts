@@ -17,6 +17,10 @@ export interface ChatRequest {
   seed?: number;
   /** MTP self-speculation, on by default. It never changes the text. */
   mtp?: boolean;
+  /** Whether the reasoning of every past turn stays in the prompt; the default is the model's. Local engines only. */
+  keepAllReasoning?: boolean;
+  /** Cache tenant: prefixes are shared only within one namespace. Local engines only. */
+  namespace?: string;
   signal?: AbortSignal;
 }
 

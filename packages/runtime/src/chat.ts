@@ -5,7 +5,6 @@ import {
   type ChatRequest,
   type ChatStream,
   type GenerateRequest,
-  MimoError,
   type StreamEvent,
   type Tool,
 } from '@mimokit/protocol';
@@ -13,6 +12,7 @@ import type { Tokenizer } from '@mimokit/tokenizer';
 import { AnswerReader, type ThinkIds } from './answer.ts';
 import { createChatStream } from './chat-stream.ts';
 import type { Engine } from './engine.ts';
+import { endlessBias, forcedNames, openCall } from './forced-call.ts';
 import { StopText } from './stop-text.ts';
 import { TurnMemory } from './turn-memory.ts';
 
@@ -50,6 +50,8 @@ export function chatStopIds({ engine, tokenizer, template }: ChatParts): number[
 interface Prompt extends RenderedPrompt {
   ids: Int32Array;
   tools: readonly Tool[];
+  /** The tools of which one must be called. */
+  forced: string[] | undefined;
 }
 
 class EngineChat implements LocalChat {
@@ -102,6 +104,10 @@ class EngineChat implements LocalChat {
     if (signal?.aborted === true) abort();
     const ids: number[] = [];
     try {
+      if (prompt.forced !== undefined) {
+        yield* this.#runForced(request, prompt, answer, leaving);
+        return;
+      }
       for await (const event of this.#engine.generate(this.#generateRequest(request, prompt, leaving.signal))) {
         if (event.type === 'tokens') {
           for (const id of event.ids) ids.push(id);
@@ -118,19 +124,55 @@ class EngineChat implements LocalChat {
     }
   }
 
-  #prompt(request: ChatRequest): Prompt {
-    const { messages, toolChoice = 'auto', thinking } = request;
-    if (toolChoice !== 'auto' && toolChoice !== 'none') {
-      const wish = typeof toolChoice === 'string' ? toolChoice : `the tool ${toolChoice.name}`;
-      throw new MimoError('invalid-argument', `toolChoice asks for ${wish}; a local model decides itself.`, {
-        hint: "Use 'auto' or 'none', and name the tool in the messages.",
-        field: 'toolChoice',
-      });
+  /** An answer that is one call: its opening is given, it does not end before the call does, and it ends with it. */
+  async *#runForced(
+    request: ChatRequest,
+    prompt: Prompt,
+    answer: AnswerReader,
+    leaving: AbortController,
+  ): AsyncGenerator<StreamEvent, void> {
+    const { ids: promptIds, forced: names = [] } = prompt;
+    const { ids: _, maxTokens, ...base } = this.#generateRequest(request, prompt, leaving.signal);
+    const parts = { engine: this.#engine, tokenizer: this.#tokenizer, names, prompt: promptIds, request: base };
+    const opening = await openCall(parts);
+    yield* answer.push(opening);
+    const generate: GenerateRequest = {
+      ...base,
+      ids: [...promptIds, ...opening],
+      bias: endlessBias(this.#stopIds),
+      ...(maxTokens !== undefined && { maxTokens: Math.max(1, maxTokens - opening.length) }),
+    };
+    let isCalled = false;
+    for await (const event of this.#engine.generate(generate)) {
+      if (event.type === 'finish') {
+        const { promptTokens, cachedTokens } = event.usage;
+        const usage = {
+          ...event.usage,
+          promptTokens: promptTokens - opening.length,
+          cachedTokens: Math.min(cachedTokens, promptIds.length),
+        };
+        yield* answer.end(isCalled ? 'stop' : event.reason, usage);
+        continue;
+      }
+      for (const id of event.ids) {
+        if (isCalled) break;
+        const events = answer.push([id]);
+        isCalled = events.some(({ type }) => type === 'tool-call');
+        yield* events;
+      }
+      if (isCalled) leaving.abort();
     }
+  }
+
+  #prompt(request: ChatRequest): Prompt {
+    const { messages, toolChoice, keepAllReasoning } = request;
     // Tools the model does not see cannot be called.
     const tools = toolChoice === 'none' ? [] : (request.tools ?? []);
-    const rendered = this.#template.render({ messages, tools, thinking });
-    return { ...rendered, tools, ids: this.#encode(rendered) };
+    const forced = forcedNames(toolChoice, tools);
+    // A call that was asked for is made at once, without thinking first.
+    const thinking = forced === undefined ? request.thinking : false;
+    const rendered = this.#template.render({ messages, tools, thinking, keepAllReasoning });
+    return { ...rendered, tools, forced, ids: this.#encode(rendered) };
   }
 
   /** The ids of a prompt: those of a remembered turn as far as it goes, then the tokenizer's. */
@@ -155,7 +197,7 @@ class EngineChat implements LocalChat {
   }
 
   #generateRequest(request: ChatRequest, { ids }: Prompt, signal: AbortSignal): GenerateRequest {
-    const { maxTokens, sampling, seed, mtp } = request;
+    const { maxTokens, sampling, seed, mtp, namespace } = request;
     return {
       ids,
       stopIds: [...this.#stopIds],
@@ -164,6 +206,7 @@ class EngineChat implements LocalChat {
       ...(sampling !== undefined && { sampling }),
       ...(seed !== undefined && { seed }),
       ...(mtp !== undefined && { mtp }),
+      ...(namespace !== undefined && { namespace }),
     };
   }
 }
