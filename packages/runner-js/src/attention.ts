@@ -3,18 +3,18 @@
 //   p_t = exp(s_t - m) / (exp(sink_h - m) + sum_u exp(s_u - m)),   s_t = q . k_t / sqrt(headDim),   out = sum_t p_t v_t
 // Source: MiMo-V2-Flash report eq. 1-4; the sink is there in sliding layers only, is not scaled and has no value row.
 import type { AttentionShape } from './config.ts';
-import { kvWidth } from './kv.ts';
+import { kvWidth } from './kv-rows.ts';
 import type { Part, Pass, Slice } from './pass.ts';
 import { project } from './pass.ts';
 import type { AttentionWeights } from './weights.ts';
 
-/** Fresh rows of a slice: queries [count, heads * headDim]; keys and values [count, kvWidth] as they are stored. */
+/** Fresh rows of a slice: queries [count, heads * headDim]; keys and values [count, kvWidth], not yet rounded to the storage format. */
 export interface Fresh {
   queries: Float32Array;
   rows: Float32Array;
 }
 
-/** Op qkv_rope: q, k, v of normed x; q and k rotated, v scaled, k and v rounded to the storage format. */
+/** Op qkv_rope: q, k, v of normed x; q and k rotated, v scaled. */
 export function qkvRope(
   pass: Pass,
   weights: AttentionWeights,
@@ -47,7 +47,6 @@ export function qkvRope(
       rows[token * width + keyWidth + index] = values[token * (width - keyWidth) + index] * valueScale;
     }
   }
-  pass.kv.roundToFormat(rows, count * width);
   return { queries, rows };
 }
 
@@ -112,7 +111,7 @@ export function attnWindow(
     const first = Math.max(0, part.start - pass.windowKeys + 1);
     const context = pass.memory.take('context', (part.start + part.count - first) * width);
     pass.kv.readWindow(layer, part.window, first, part.start, context);
-    context.set(rows, (part.start - first) * width);
+    pass.kv.asStored(rows, part.count, context, (part.start - first) * width);
     attend(pass, weights, part, fresh.queries, context, first, pass.windowKeys, out);
     pass.kv.writeWindow(layer, part.window, part.start, part.count, rows);
   }

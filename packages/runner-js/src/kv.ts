@@ -1,19 +1,10 @@
-// Blocks and windows as arrays. A stored position is one row [keys of all KV heads | values of all KV heads].
-//   block b, layer L: rows b * blockTokens ..      position p of a sequence sits in row p % blockTokens of its block
-//   window w, layer L: rows w * ring ..            position p sits in row p % ring; ring = windowKeys + maxDraft - 1
+// Blocks and windows: which slot of which layer holds a position. How a slot is stored is kv-rows.ts.
+//   block b, global layer: slots b * blockTokens ..     position p of a sequence sits in slot p % blockTokens of its block
+//   window w, sliding layer or head: slots w * ring ..  position p sits in slot p % ring; ring = windowKeys + maxDraft - 1
 //   window w, hidden: the last maxDraft rows h[p] of the main model, position p in row p % maxDraft
-import { none, type KvCapacity, type RunnerOptions, type StepBatch } from '@mimokit/protocol';
-import type { AttentionShape, ModelConfig } from './config.ts';
-import { bf16Value, e4m3Values, encodeBf16, encodeE4m3 } from './fp8.ts';
-
-export type KvFormat = NonNullable<RunnerOptions['kv']>;
-
-/** Values of one stored position. */
-export function kvWidth(shape: AttentionShape): number {
-  return shape.kvHeads * (shape.headDim + shape.valueDim);
-}
-
-const bytesPerValue: Readonly<Record<KvFormat, number>> = { f32: 4, bf16: 2, fp8: 1 };
+import { type KvCapacity, none, type StepBatch } from '@mimokit/protocol';
+import type { ModelConfig } from './config.ts';
+import { createRows, type KvFormat, type KvRows, kvWidth, rowBytes } from './kv-rows.ts';
 
 /** Sizes in bytes that follow from config, MTP heads and storage format. */
 export interface KvGeometry {
@@ -31,16 +22,12 @@ export function kvGeometry(
 ): KvGeometry {
   const ring = windowKeys + Math.max(heads, 1) - 1;
   const slidingLayers = config.sliding.filter(Boolean).length;
-  const globalBytes = kvWidth(config.global) * bytesPerValue[format];
-  const windowBytes = kvWidth(config.window) * bytesPerValue[format];
   return {
     ring,
-    blockBytes: (config.layers - slidingLayers) * blockTokens * globalBytes,
-    windowBytes: (slidingLayers + heads) * ring * windowBytes + heads * config.hiddenSize * 4,
+    blockBytes: (config.layers - slidingLayers) * blockTokens * rowBytes(config.global, format),
+    windowBytes: (slidingLayers + heads) * ring * rowBytes(config.window, format) + heads * config.hiddenSize * 4,
   };
 }
-
-type Store = Float32Array | Uint16Array | Uint8Array;
 
 /** What a store must hold: layers and heads, without their weights. */
 export interface KvLayout {
@@ -55,40 +42,30 @@ export class KvStore {
   readonly layout: KvLayout;
   readonly ring: number;
   /** Per layer, then per MTP head: blocks of a global layer, windows of the others. */
-  readonly #stores: Store[];
+  readonly #rows: readonly KvRows[];
   readonly #hidden: Float32Array;
+  /** One slot of the windows' kind, to see what the format makes of a row. */
+  readonly #sample: KvRows;
 
   constructor(layout: KvLayout) {
     const { config, heads, windowKeys, format, capacity } = layout;
     this.layout = layout;
     this.ring = kvGeometry(config, windowKeys, heads, format, capacity.blockTokens).ring;
-    const create = (length: number): Store =>
-      format === 'f32'
-        ? new Float32Array(length)
-        : format === 'bf16'
-          ? new Uint16Array(length)
-          : new Uint8Array(length);
-    const windowLength = capacity.windows * this.ring * kvWidth(config.window);
-    const blockLength = capacity.blocks * capacity.blockTokens * kvWidth(config.global);
-    this.#stores = config.sliding.map((sliding) => create(sliding ? windowLength : blockLength));
-    for (let head = 0; head < heads; head++) this.#stores.push(create(windowLength));
+    const createWindows = (): KvRows => createRows(config.window, format, capacity.windows * this.ring);
+    const createBlocks = (): KvRows => createRows(config.global, format, capacity.blocks * capacity.blockTokens);
+    this.#rows = [
+      ...config.sliding.map((sliding) => (sliding ? createWindows() : createBlocks())),
+      ...Array.from({ length: heads }, createWindows),
+    ];
     this.#hidden = new Float32Array(capacity.windows * heads * config.hiddenSize);
-  }
-
-  /** Rounds fresh rows to the storage format, so that a position reads the same before and after it was stored. */
-  roundToFormat(rows: Float32Array, length: number): void {
-    const { format } = this.layout;
-    if (format === 'bf16')
-      for (let index = 0; index < length; index++) rows[index] = bf16Value(encodeBf16(rows[index]));
-    if (format === 'fp8')
-      for (let index = 0; index < length; index++) rows[index] = e4m3Values[encodeE4m3(rows[index])];
+    this.#sample = createRows(config.window, format, 1);
   }
 
   /** Writes `count` rows for positions start.. of a global layer. */
   writeBlocks(layer: number, table: Int32Array, start: number, count: number, rows: Float32Array): void {
     const width = kvWidth(this.layout.config.global);
     for (let index = 0; index < count; index++) {
-      this.#put(this.#stores[layer], this.#blockRow(table, start + index) * width, rows, index * width, width);
+      this.#rows[layer].write(this.#blockSlot(table, start + index), rows, index * width);
     }
   }
 
@@ -98,21 +75,20 @@ export class KvStore {
     const { blockTokens } = this.layout.capacity;
     for (let position = 0; position < end; position += blockTokens) {
       const count = Math.min(blockTokens, end - position);
-      this.#get(this.#stores[layer], this.#blockRow(table, position) * width, count * width, into, position * width);
+      this.#rows[layer].read(this.#blockSlot(table, position), count, into, position * width);
     }
   }
 
-  #blockRow(table: Int32Array, position: number): number {
+  #blockSlot(table: Int32Array, position: number): number {
     const { blockTokens } = this.layout.capacity;
     return table[Math.floor(position / blockTokens)] * blockTokens + (position % blockTokens);
   }
 
-  /** Writes rows for positions start.. into the ring of a sliding layer or head; of more than a ring only the last remain. */
+  /** Writes rows for positions start.. into a ring; of more than a ring only the last remain. `layer` counts MTP heads on. */
   writeWindow(layer: number, window: number, start: number, count: number, rows: Float32Array): void {
     const width = kvWidth(this.layout.config.window);
     for (let index = Math.max(0, count - this.ring); index < count; index++) {
-      const slot = window * this.ring + ((start + index) % this.ring);
-      this.#put(this.#stores[layer], slot * width, rows, index * width, width);
+      this.#rows[layer].write(window * this.ring + ((start + index) % this.ring), rows, index * width);
     }
   }
 
@@ -120,26 +96,17 @@ export class KvStore {
   readWindow(layer: number, window: number, from: number, end: number, into: Float32Array): void {
     const width = kvWidth(this.layout.config.window);
     for (let position = from; position < end; position++) {
-      const slot = window * this.ring + (position % this.ring);
-      this.#get(this.#stores[layer], slot * width, width, into, (position - from) * width);
+      this.#rows[layer].read(window * this.ring + (position % this.ring), 1, into, (position - from) * width);
     }
   }
 
-  #put(store: Store, at: number, rows: Float32Array, from: number, length: number): void {
-    if (store instanceof Float32Array) {
-      for (let index = 0; index < length; index++) store[at + index] = rows[from + index];
-    } else if (store instanceof Uint16Array) {
-      for (let index = 0; index < length; index++) store[at + index] = encodeBf16(rows[from + index]);
-    } else {
-      for (let index = 0; index < length; index++) store[at + index] = encodeE4m3(rows[from + index]);
+  /** What `count` fresh rows of a window will read as once they are stored, into into[to..]. */
+  asStored(rows: Float32Array, count: number, into: Float32Array, to: number): void {
+    const width = kvWidth(this.layout.config.window);
+    for (let index = 0; index < count; index++) {
+      this.#sample.write(0, rows, index * width);
+      this.#sample.read(0, 1, into, to + index * width);
     }
-  }
-
-  #get(store: Store, at: number, length: number, into: Float32Array, to: number): void {
-    if (store instanceof Float32Array) into.set(store.subarray(at, at + length), to);
-    else if (store instanceof Uint16Array)
-      for (let index = 0; index < length; index++) into[to + index] = bf16Value(store[at + index]);
-    else for (let index = 0; index < length; index++) into[to + index] = e4m3Values[store[at + index]];
   }
 
   /** The stored hidden row of a position, one of the last maxDraft before the window's end. */
@@ -151,10 +118,9 @@ export class KvStore {
 
   copyWindow(from: number, to: number): void {
     const { config, heads } = this.layout;
-    const length = this.ring * kvWidth(config.window);
-    this.#stores.forEach((store, layer) => {
-      if (layer >= config.layers || config.sliding[layer])
-        store.copyWithin(to * length, from * length, (from + 1) * length);
+    this.#rows.forEach((rows, layer) => {
+      const isWindow = layer >= config.layers || config.sliding[layer];
+      if (isWindow) rows.copy(from * this.ring, to * this.ring, this.ring);
     });
     const rows = heads * config.hiddenSize;
     this.#hidden.copyWithin(to * rows, from * rows, (from + 1) * rows);
@@ -162,9 +128,9 @@ export class KvStore {
 
   copyBlock(from: number, to: number): void {
     const { config, capacity } = this.layout;
-    const length = capacity.blockTokens * kvWidth(config.global);
     config.sliding.forEach((sliding, layer) => {
-      if (!sliding) this.#stores[layer].copyWithin(to * length, from * length, (from + 1) * length);
+      if (!sliding)
+        this.#rows[layer].copy(from * capacity.blockTokens, to * capacity.blockTokens, capacity.blockTokens);
     });
   }
 }

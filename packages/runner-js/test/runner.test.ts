@@ -1,11 +1,12 @@
 // Opening and using a runner through its public entry: options, capacity, progress, sharing the event loop.
 import { readFileSync } from 'node:fs';
-import { fixturePath } from '@mimokit/fixtures';
+import { fixtureJson, fixturePath } from '@mimokit/fixtures';
 import type { RunnerOptions } from '@mimokit/protocol';
 import { packRows, unpackRows } from '@mimokit/protocol/testing';
 import { expect, test } from 'vitest';
 import { createJsRunner } from '../src/index.ts';
 import { jsRunner } from '../src/node.ts';
+import { cosine, type ForwardGolden } from './goldens.ts';
 
 const tiny = fixturePath('models', 't1-bf16');
 const bytesOf = (name: string): Uint8Array => new Uint8Array(readFileSync(fixturePath('models', 't1-bf16', name)));
@@ -49,11 +50,26 @@ test('capacity: a whole context by default, exact sizes on request, or what kvBy
   await expect(jsRunner(tiny, { kvBytes: 10_000 })).rejects.toMatchObject({ code: 'kv-too-small' });
 });
 
-test('narrow storage halves and quarters the bytes', async () => {
+test('narrow storage takes fewer bytes; fp8 has a scale per position, head and tensor', async () => {
   const bytes = await Promise.all(
     (['f32', 'bf16', 'fp8'] as const).map(async (kv) => (await jsRunner(tiny, { kv })).info.blockBytes),
   );
-  expect(bytes).toEqual([20480, 10240, 5120]);
+  expect(bytes).toEqual([20480, 10240, 2 * 32 * (80 + 8)]);
+});
+
+test('keys and values in narrow storage: other numbers, the same direction', async () => {
+  const { prompts } = fixtureJson<ForwardGolden>('goldens', 't1-fp8', 'forward.json');
+  const ids = Int32Array.from(prompts[1].ids);
+  const logitsOf = async (kv: 'f32' | 'bf16' | 'fp8'): Promise<ArrayLike<number>> => {
+    const runner = await jsRunner(fixturePath('models', 't1-fp8'), { kv });
+    return (await runner.inspect(ids, ['logits'])).logits.data;
+  };
+  const exact = await logitsOf('f32');
+  const [bf16, fp8] = [cosine(await logitsOf('bf16'), exact), cosine(await logitsOf('fp8'), exact)];
+  expect(bf16).toBeGreaterThan(0.9999);
+  expect(fp8).toBeGreaterThan(0.99);
+  expect(bf16).toBeLessThan(1 - 1e-12);
+  expect(fp8).toBeLessThan(bf16);
 });
 
 const wrongOptions: RunnerOptions[] = [
