@@ -1,47 +1,15 @@
 // Whole checkpoint directories: the fixtures open, and each way of breaking one gives a typed error that names file, tensor or field.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod files;
 
+use std::fs;
+use std::path::Path;
+
+use files::{Copy, FileWriter, fixture};
 use mimokit_checkpoint::{Checkpoint, Dtype, Error, Linear, Place, WeightBytes, open_safetensors};
 
-fn fixture(path: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packages/fixtures/unpacked")).join(path)
-}
-
-/// A copy of a fixture model that a test may break.
-struct Copy(PathBuf);
-
-impl Copy {
-    fn of(model: &str) -> Copy {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("mimokit-checkpoint-{}-{number}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a temporary directory");
-        for entry in fs::read_dir(fixture("models").join(model)).expect("fixture") {
-            let entry = entry.expect("entry");
-            fs::copy(entry.path(), directory.join(entry.file_name())).expect("copy");
-        }
-        Copy(directory)
-    }
-
-    fn edit(&self, file: &str, from: &str, to: &str) {
-        let path = self.0.join(file);
-        let text = fs::read_to_string(&path).expect("text");
-        assert!(text.contains(from), "{from}");
-        fs::write(path, text.replacen(from, to, 1)).expect("write");
-    }
-
-    fn refused(&self) -> Error {
-        Checkpoint::open(&self.0).and_then(|checkpoint| read_everything(&checkpoint)).expect_err("refused")
-    }
-}
-
-impl Drop for Copy {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn refused(copy: &Copy) -> Error {
+    Checkpoint::open(&copy.0).and_then(|checkpoint| read_everything(&checkpoint)).expect_err("refused")
 }
 
 fn read_everything(checkpoint: &Checkpoint) -> Result<(), Error> {
@@ -129,39 +97,22 @@ fn e4m3(byte: u8) -> f32 {
 
 /// The fixture's tensors as a model of one global layer, to go the same way as a checkpoint.
 fn kv_grid_model() -> Copy {
-    let copy = Copy::of("t1-bf16");
     let tensors = open_safetensors(&fixture("fp8/ga_kv_grid.safetensors")).expect("fixture");
     let find = |name: &str| tensors.iter().find(|tensor| tensor.name == name).expect("tensor");
-    let mut header = String::from("{");
-    let mut data = Vec::new();
-    let mut add = |name: &str, dtype: &str, shape: &[usize], bytes: &[u8]| {
-        let start = data.len();
-        data.extend_from_slice(bytes);
-        let comma = if header.len() > 1 { "," } else { "" };
-        header += &format!(
-            r#"{comma}"{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{start},{}]}}"#,
-            data.len()
-        );
-    };
+    let mut file = FileWriter::default();
     for part in ["k_proj", "v_proj"] {
         let weight = find(&format!("h4.{part}.weight"));
         let scale = find(&format!("h4.{part}.weight_scale_inv"));
-        add(&format!("model.layers.0.self_attn.{part}.weight"), "F8_E4M3", &weight.shape, &weight.bytes);
-        add(&format!("model.layers.0.self_attn.{part}.weight_scale_inv"), "F32", &scale.shape, &scale.bytes);
+        file.add(&format!("model.layers.0.self_attn.{part}.weight"), "F8_E4M3", &weight.shape, &weight.bytes);
+        file.add(&format!("model.layers.0.self_attn.{part}.weight_scale_inv"), "F32", &scale.shape, &scale.bytes);
     }
-    add("model.layers.0.self_attn.q_proj.weight", "BF16", &[4 * 192, 128], &vec![0; 4 * 192 * 128 * 2]);
-    add("model.layers.0.self_attn.o_proj.weight", "BF16", &[128, 4 * 128], &vec![0; 128 * 4 * 128 * 2]);
-    add("model.layers.0.input_layernorm.weight", "BF16", &[128], &[0; 256]);
-    header.push('}');
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header.as_bytes());
-    file.extend(data);
-    fs::write(copy.0.join("model.safetensors"), file).expect("write");
+    file.add("model.layers.0.self_attn.q_proj.weight", "BF16", &[4 * 192, 128], &vec![0; 4 * 192 * 128 * 2]);
+    file.add("model.layers.0.self_attn.o_proj.weight", "BF16", &[128, 4 * 128], &vec![0; 128 * 4 * 128 * 2]);
+    file.add("model.layers.0.input_layernorm.weight", "BF16", &[128], &[0; 256]);
     let config = r#"{"model_type":"mimo_v2_flash","num_hidden_layers":1,"hidden_size":128,"intermediate_size":128,"num_attention_heads":4,
         "num_key_value_heads":4,"head_dim":192,"v_head_dim":128,"hybrid_layer_pattern":[0],"moe_layer_freq":[0],"layernorm_epsilon":1e-5,
         "rope_theta":10000,"partial_rotary_factor":0.334,"max_position_embeddings":64,"attention_value_scale":0.707,"vocab_size":8}"#;
-    fs::write(copy.0.join("config.json"), config).expect("write");
-    copy
+    Copy::made(config, file)
 }
 
 #[test]
@@ -195,7 +146,7 @@ fn e4m3_bytes_in_the_file_keep_their_type() {
 fn a_missing_directory_config_model_or_shard_is_named() {
     let named = |copy: &Copy, file: &str| {
         fs::remove_file(copy.0.join(file)).expect("remove");
-        let error = copy.refused();
+        let error = refused(copy);
         assert_eq!(error.code(), "checkpoint-missing-file");
         assert!(error.to_string().contains(file), "{error}");
     };
@@ -208,23 +159,23 @@ fn a_missing_directory_config_model_or_shard_is_named() {
 #[test]
 fn an_index_that_lies_is_refused() {
     let index = "model.safetensors.index.json";
-    let refused = |from: &str, to: &str, part: &str| {
+    let lie = |from: &str, to: &str, part: &str| {
         let copy = Copy::of("t1-fp8");
         copy.edit(index, from, to);
-        let error = copy.refused();
+        let error = refused(&copy);
         assert_eq!(error.code(), "checkpoint-malformed", "{error}");
         assert!(error.to_string().contains(part), "{error}");
     };
-    refused(
+    lie(
         r#""lm_head.weight": "model_final.safetensors""#,
         r#""lm_head.weight": "model_0.safetensors""#,
         "lm_head.weight",
     );
-    refused("model_final.safetensors", "../model_final.safetensors", "no file name");
-    refused("model_final.safetensors", "/etc/passwd", "no file name");
-    refused(r#""lm_head.weight""#, r#""model.embed_tokens.weight""#, "twice");
-    refused("\"weight_map\"", "\"weights\"", "weight_map");
-    refused("{", "[", "not a valid index");
+    lie("model_final.safetensors", "../model_final.safetensors", "no file name");
+    lie("model_final.safetensors", "/etc/passwd", "no file name");
+    lie(r#""lm_head.weight""#, r#""model.embed_tokens.weight""#, "twice");
+    lie("\"weight_map\"", "\"weights\"", "weight_map");
+    lie("{", "[", "not a valid index");
 }
 
 #[test]
@@ -234,7 +185,7 @@ fn truncated_files_are_refused() {
     let bytes = fs::read(&path).expect("read");
     for length in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&path, &bytes[..length]).expect("write");
-        assert_eq!(copy.refused().code(), "checkpoint-malformed", "{length} bytes");
+        assert_eq!(refused(&copy).code(), "checkpoint-malformed", "{length} bytes");
     }
 }
 
@@ -257,7 +208,7 @@ fn unknown_config_values_are_refused_by_name() {
     ] {
         let copy = Copy::of("t1-fp8");
         copy.edit("config.json", from, to);
-        let error = copy.refused();
+        let error = refused(&copy);
         assert_eq!(error.code(), "config-unsupported", "{error}");
         assert!(error.to_string().contains(field), "{error}");
     }
@@ -280,7 +231,7 @@ fn impossible_config_values_are_refused_by_name() {
     ] {
         let copy = Copy::of("t1-bf16");
         copy.edit("config.json", from, to);
-        let error = copy.refused();
+        let error = refused(&copy);
         assert_eq!(error.code(), "config-invalid", "{error}");
         assert!(error.to_string().contains(field), "{error}");
     }
@@ -290,7 +241,7 @@ fn impossible_config_values_are_refused_by_name() {
 fn tensors_that_do_not_fit_the_config_are_named_with_both_shapes() {
     let copy = Copy::of("t1-bf16");
     copy.edit("config.json", "\"vocab_size\": 512", "\"vocab_size\": 500");
-    let error = copy.refused();
+    let error = refused(&copy);
     assert_eq!(error.code(), "checkpoint-tensor-shape");
     assert!(
         error.to_string().contains("model.embed_tokens.weight") && error.to_string().contains("[512, 64]"),
@@ -299,15 +250,15 @@ fn tensors_that_do_not_fit_the_config_are_named_with_both_shapes() {
 
     let copy = Copy::of("t1-bf16");
     copy.edit("config.json", "\"add_full_attention_sink_bias\": false", "\"add_full_attention_sink_bias\": true");
-    let error = copy.refused();
+    let error = refused(&copy);
     assert_eq!(error.code(), "checkpoint-tensor-missing");
     assert!(error.to_string().contains("model.layers.0.self_attn.attention_sink_bias"), "{error}");
 
     let copy = Copy::of("t1-bf16");
     copy.edit("config.json", "\"add_swa_attention_sink_bias\": true", "\"add_swa_attention_sink_bias\": false");
-    assert_eq!(copy.refused().code(), "config-unsupported");
+    assert_eq!(refused(&copy).code(), "config-unsupported");
 
     let copy = Copy::of("t2-fp8");
     copy.edit("config.json", "128,\n      128", "64,\n      128");
-    assert_eq!(copy.refused().code(), "checkpoint-tensor-shape");
+    assert_eq!(refused(&copy).code(), "checkpoint-tensor-shape");
 }

@@ -1,6 +1,6 @@
 // One prompt from scratch with taps on what happens inside: for goldens, `mimokit logits` and benches. Keys and values go to pools of its own.
 
-use crate::backend::{Backend, HostRoutes, Queries};
+use crate::backend::{Backend, HostRoutes};
 use crate::error::{Error, Result};
 use crate::forward::{Observer, forward, run_layer};
 use crate::kv::KvLayout;
@@ -194,7 +194,7 @@ impl<B: Backend> Model<B> {
         let sources: Vec<HiddenRow> = (0..rows as u32).map(HiddenRow::Fresh).collect();
         let z = self.backend.mtp_join(&step, &self.weights.embed, hidden, kv, &sources, &weights.join)?;
         let all: Vec<u32> = (0..rows as u32).collect();
-        let out = run_head(&self.backend, weights, &step, kv, &z, Queries::Rows(&all))?;
+        let out = run_head(&self.backend, weights, &step, kv, &z, &all)?;
         let out = out.ok_or_else(|| Error::Device("an MTP head gave no rows".into()))?;
         let values = if matches!(tap, Tap::MtpLogits(_)) {
             let mut logits = Vec::new();

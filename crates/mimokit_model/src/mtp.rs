@@ -57,7 +57,7 @@ pub(crate) fn draft<B: Backend>(
         }
         let step = backend.begin(&work.pass, ropes)?;
         let z = backend.mtp_join(&step, &weights.embed, hidden, kv, &work.hidden, &head.join)?;
-        let last = run_head(backend, head, &step, kv, &z, Queries::Rows(&work.queries))?;
+        let last = run_head(backend, head, &step, kv, &z, &work.queries)?;
         let Some(last) = last else { continue };
         let rows: Vec<u32> = (0..work.queries.len() as u32).collect();
         let logits = backend.lm_head(&last, &rows, &head.final_norm, weights.eps, weights.head())?;
@@ -70,18 +70,17 @@ pub(crate) fn draft<B: Backend>(
     Ok(committed.iter().map(|entry| if entry.row.samples { entry.drafts().to_vec() } else { Vec::new() }).collect())
 }
 
-/// The block of one head. Keys and values are written for all rows; the result has the queried rows, `None` if there are none.
+/// The block of one head. Keys and values are written for all rows; the result has `rows`, `None` if there are none.
 pub(crate) fn run_head<B: Backend>(
     backend: &B,
     head: &MtpHead<B>,
     step: &B::Step,
     kv: &mut B::Kv,
     z: &B::Act,
-    queries: Queries<'_>,
+    rows: &[u32],
 ) -> Result<Option<B::Act>> {
     let qkv = backend.qkv_rope(step, z, &head.attention)?;
-    let attended = backend.attn_window(step, &qkv, &head.attention, kv, head.layer, queries)?;
-    let Queries::Rows(rows) = queries else { unreachable!("heads are run on listed rows") };
+    let attended = backend.attn_window(step, &qkv, &head.attention, kv, head.layer, Queries::Rows(rows))?;
     if rows.is_empty() {
         return Ok(None);
     }
