@@ -1,4 +1,4 @@
-// SmolLM2-135M in MiMo's format: real text. The checkpoints are not in the repository (scripts/models make them); their goldens are.
+// SmolLM2-135M in MiMo's format: real text. The checkpoints are too large for the repository; their goldens are among the fixtures.
 
 use std::path::Path;
 
