@@ -59,8 +59,8 @@ impl From<ModelError> for Failure {
         match error {
             ModelError::Checkpoint(error) => Failure::from(error),
             ModelError::BatchRow { row, .. } => failure.with("row", row),
-            ModelError::Token { token, index, vocab } => {
-                failure.with("token", token).with("index", index).with("vocabSize", vocab)
+            ModelError::Token { field, token, index, vocab } => {
+                failure.with("field", field).with("token", token).with("index", index).with("vocabSize", vocab)
             }
             _ => failure,
         }

@@ -3,185 +3,162 @@
 
 /** Ends a loading from outside. */
 export declare class LoadControl {
-  constructor();
-  abort(): void;
+  constructor()
+  abort(): void
 }
 
 /** A model on this machine's processors, with its own engine thread. */
 export declare class NativeRunner {
   /** Loads a checkpoint directory on a thread of its own. */
-  static open(
-    directory: string,
-    options: OpenOptions,
-    control: LoadControl,
-    onProgress?: (loadedBytes: number, totalBytes: number) => void,
-  ): Promise<NativeRunner>;
-  get info(): ModelInfo;
-  get capacity(): KvCapacity;
-  get maxDraft(): number;
+  static open(directory: string, options: OpenOptions, control: LoadControl, onProgress?: (loadedBytes: number, totalBytes: number) => void): Promise<NativeRunner>
+  get info(): ModelInfo
+  get capacity(): KvCapacity
+  get maxDraft(): number
   /** Runs one step after those before it. */
-  step(batch: StepBatch): Promise<StepResult>;
+  step(batch: StepBatch): Promise<StepResult>
   /** Runs one prompt from scratch, apart from the pools, and returns what the taps name. */
-  inspect(ids: Int32Array, taps: Array<string>): Promise<Record<string, Tensor>>;
+  inspect(ids: Int32Array, taps: Array<string>): Promise<Record<string, Tensor>>
   /** Hidden states [n, hidden] after layer `layer - 1` through that layer alone, positions 0..n. */
-  inspectLayer(layer: number, hidden: Float32Array): Promise<Float32Array>;
+  inspectLayer(layer: number, hidden: Float32Array): Promise<Float32Array>
   /** Finishes what runs, frees the model and ends the thread. A second call resolves at once. */
-  dispose(): Promise<void>;
+  dispose(): Promise<void>
 }
 
 /**
  * Sliding-window attention of positions 0..n with learned sinks (one per head; empty: none): q [n, heads, qkDim], k [n, kvHeads, qkDim],
  * v [n, kvHeads, vDim] -> [n, heads, vDim].
  */
-export declare function attnWindow(
-  q: Float32Array,
-  k: Float32Array,
-  v: Float32Array,
-  sinks: Float32Array,
-  shape: AttnWindowShape,
-): Float32Array;
+export declare function attnWindow(q: Float32Array, k: Float32Array, v: Float32Array, sinks: Float32Array, shape: AttnWindowShape): Float32Array
 
 /** Sizes of `attnWindow`. */
 export interface AttnWindowShape {
-  heads: number;
-  kvHeads: number;
-  qkDim: number;
-  vDim: number;
+  heads: number
+  kvHeads: number
+  qkDim: number
+  vDim: number
   /** Keys a query sees, itself included. */
-  windowKeys: number;
+  windowKeys: number
 }
 
 /** Config, tensors, sizes as JSON text: `CheckpointInfo` of checkpoint-info.ts. Reads headers on a thread of its own. */
-export declare function checkpointInfo(directory: string): Promise<string>;
+export declare function checkpointInfo(directory: string): Promise<string>
 
 /** The values of E4M3 bytes; NaN for 0x7f and 0xff. */
-export declare function fp8Decode(bytes: Uint8Array): Float32Array;
+export declare function fp8Decode(bytes: Uint8Array): Float32Array
 
 /** The nearest E4M3 bytes, ties to even, after clamping to ±448. */
-export declare function fp8Encode(values: Float32Array): Uint8Array;
+export declare function fp8Encode(values: Float32Array): Uint8Array
 
 /**
  * y [n, rows] = W x for E4M3 weights [rows, columns] with scales [ceil(rows / 128), ceil(columns / 128)] and x [n, columns]; with
  * `quantise`, x is rounded to E4M3 per 128 columns first.
  */
-export declare function fp8Linear(
-  x: Float32Array,
-  weight: Uint8Array,
-  scales: Float32Array,
-  columns: number,
-  quantise: boolean,
-): Float32Array;
+export declare function fp8Linear(x: Float32Array, weight: Uint8Array, scales: Float32Array, columns: number, quantise: boolean): Float32Array
 
 /** `KvCapacity` of @mimokit/protocol. */
 export interface KvCapacity {
-  blockTokens: number;
-  blocks: number;
-  windows: number;
+  blockTokens: number
+  blocks: number
+  windows: number
 }
 
-export declare function machineReport(): MachineReport;
+export declare function machineReport(): MachineReport
 
 /** Instruction sets, threads and memory as this process sees them. */
 export interface MachineReport {
   /** The instruction set that is used unless another is forced. */
-  level: string;
+  level: string
   /** All that can be forced; results are the same. */
-  levels: Array<string>;
+  levels: Array<string>
   /** Threads a runner uses by default: affinity and cgroup quota counted. */
-  threads: number;
-  target: string;
+  threads: number
+  target: string
 }
 
 /** `ModelInfo` of @mimokit/protocol. */
 export interface ModelInfo {
-  vocabSize: number;
-  contextLength: number;
-  eosTokenIds: Array<number>;
-  layers: number;
-  moeLayers: number;
-  topK: number;
-  blockBytes: number;
-  windowBytes: number;
+  vocabSize: number
+  contextLength: number
+  eosTokenIds: Array<number>
+  layers: number
+  moeLayers: number
+  topK: number
+  blockBytes: number
+  windowBytes: number
 }
 
 /** `RunnerOptions` of @mimokit/protocol, checked by native-runner.ts, and the instruction set to force. */
 export interface OpenOptions {
-  kvBytes?: number;
-  blocks?: number;
-  windows?: number;
-  blockTokens?: number;
-  threads?: number;
-  kv?: string;
-  activations?: string;
-  windowKeys?: number;
-  pickableIds?: number;
-  level?: string;
+  kvBytes?: number
+  blocks?: number
+  windows?: number
+  blockTokens?: number
+  threads?: number
+  kv?: string
+  activations?: string
+  windowKeys?: number
+  pickableIds?: number
+  level?: string
 }
 
 /**
  * The router of a MoE layer: x [n, hidden] through RMSNorm with `norm`, sigmoid scores of gate [experts, hidden], the topK largest of
  * score + bias, their scores divided by their sum.
  */
-export declare function router(
-  x: Float32Array,
-  norm: Float32Array,
-  gate: Float32Array,
-  bias: Float32Array,
-  shape: RouterShape,
-): RouterResult;
+export declare function router(x: Float32Array, norm: Float32Array, gate: Float32Array, bias: Float32Array, shape: RouterShape): RouterResult
 
 /** Chosen experts [n, topK], ascending, and their mixing weights. */
 export interface RouterResult {
-  ids: Uint16Array;
-  weights: Float32Array;
+  ids: Uint16Array
+  weights: Float32Array
 }
 
 /** Sizes of `router`. */
 export interface RouterShape {
-  experts: number;
-  topK: number;
-  eps: number;
+  experts: number
+  topK: number
+  eps: number
 }
 
 /** One step's rows as flat arrays: `StepBatch` of @mimokit/protocol, where every field is explained. */
 export interface StepBatch {
-  tokens: Int32Array;
-  rowStart: Int32Array;
-  contextLen: Int32Array;
-  draftLen: Int32Array;
-  samples: Uint8Array;
-  draftNext: Int32Array;
-  blockTable: Int32Array;
-  blockStart: Int32Array;
-  windows: Int32Array;
-  copyWindow: Int32Array;
-  saveWindow: Int32Array;
-  copyBlock: Int32Array;
-  sampling: Float32Array;
-  seeds: Uint32Array;
-  topLogprobs: Uint8Array;
-  wantRoutes: Uint8Array;
-  biasStart: Int32Array;
-  biasIds: Int32Array;
-  biasValues: Float32Array;
-  countStart: Int32Array;
-  countIds: Int32Array;
-  countValues: Int32Array;
+  tokens: Int32Array
+  rowStart: Int32Array
+  contextLen: Int32Array
+  draftLen: Int32Array
+  samples: Uint8Array
+  draftNext: Int32Array
+  blockTable: Int32Array
+  blockStart: Int32Array
+  windows: Int32Array
+  copyWindow: Int32Array
+  saveWindow: Int32Array
+  copyBlock: Int32Array
+  sampling: Float32Array
+  seeds: Uint32Array
+  topLogprobs: Uint8Array
+  wantRoutes: Uint8Array
+  biasStart: Int32Array
+  biasIds: Int32Array
+  biasValues: Float32Array
+  countStart: Int32Array
+  countIds: Int32Array
+  countValues: Int32Array
 }
 
 /** What a step gave: `StepResult` of @mimokit/protocol. */
 export interface StepResult {
-  tokens: Int32Array;
-  tokenStart: Int32Array;
-  drafts: Int32Array;
-  draftStart: Int32Array;
-  logprobs?: Float32Array;
-  rivals?: Int32Array;
-  routes?: Uint8Array | Uint16Array;
+  tokens: Int32Array
+  tokenStart: Int32Array
+  drafts: Int32Array
+  draftStart: Int32Array
+  logprobs?: Float32Array
+  rivals?: Int32Array
+  routes?: Uint8Array | Uint16Array
 }
 
 /** `Tensor` of @mimokit/protocol. */
 export interface Tensor {
-  shape: Array<number>;
-  data: Float32Array | Int32Array;
+  shape: Array<number>
+  data: Float32Array | Int32Array
 }

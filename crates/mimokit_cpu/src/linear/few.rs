@@ -25,8 +25,13 @@ impl<E: Element, const T: usize> Kernel for Few<'_, E, T> {
         let count = self.rows.len();
         for (index, row) in self.rows.clone().enumerate() {
             let bytes = self.weights.row(row);
-            let scales = self.weights.scales(row);
-            let sums = row_products::<S, E, T>(simd, bytes, self.weights.columns, scales, self.x, self.x_scales);
+            let scale = |column: usize| self.weights.scale(row, column);
+            // The usual block as a constant, so that its loop is unrolled.
+            let sums = if self.weights.block == BLOCK {
+                row_products::<S, E, T>(simd, bytes, BLOCK, scale, self.x, self.x_scales)
+            } else {
+                row_products::<S, E, T>(simd, bytes, self.weights.block, scale, self.x, self.x_scales)
+            };
             for (t, sum) in sums.into_iter().enumerate() {
                 self.out[t * count + index] = sum * self.weights.factor;
             }
@@ -34,51 +39,56 @@ impl<E: Element, const T: usize> Kernel for Few<'_, E, T> {
     }
 }
 
-/// The order of one output element: per block of 128 columns sixteen lanes of fused multiply-adds, then one more with the block's scale
+/// The order of one output element: per block of (usually 128) columns sixteen lanes of fused multiply-adds, then one more with the block's scale
 /// onto the running lanes; the fixed tree at the end.
 #[inline(always)]
 fn row_products<S: Simd, E: Element, const T: usize>(
     simd: S,
     bytes: &[u8],
-    columns: usize,
-    scales: &[f32],
+    block: usize,
+    scale: impl Fn(usize) -> f32,
     x: [&[f32]; T],
     x_scales: [&[f32]; T],
 ) -> [f32; T] {
     let mut running = [simd.zero(); T];
-    let block_bytes = BLOCK * E::BYTES;
-    let whole = columns / BLOCK;
-    for block in 0..whole {
-        let weights = &bytes[block * block_bytes..][..block_bytes];
-        for line in 0..block_bytes / 64 {
+    let block_bytes = block * E::BYTES;
+    let whole = bytes.len() / block_bytes * block;
+    for from in (0..whole).step_by(block) {
+        let weights = &bytes[from * E::BYTES..][..block_bytes];
+        for line in 0..block_bytes.div_ceil(64) {
             simd.prefetch(weights.as_ptr().wrapping_add(PREFETCH + 64 * line));
         }
-        let x: [&[f32; BLOCK]; T] =
-            std::array::from_fn(|t| x[t][block * BLOCK..][..BLOCK].try_into().expect("a whole block"));
         let mut sums = [simd.zero(); T];
-        for chunk in 0..BLOCK / LANES {
+        for chunk in 0..block / LANES {
             let w = E::load(simd, &weights[chunk * LANES * E::BYTES..][..LANES * E::BYTES]);
             for t in 0..T {
-                sums[t] = simd.fma(w, simd.load(sixteen(x[t], chunk)), sums[t]);
+                sums[t] = simd.fma(w, simd.load(sixteen(&x[t][from..][..block], chunk)), sums[t]);
             }
         }
+        let scale = scale(from);
         for t in 0..T {
-            running[t] = simd.fma(sums[t], simd.splat(super::block_factor(scales, x_scales[t], block)), running[t]);
+            running[t] = simd.fma(sums[t], simd.splat(scaled(scale, x_scales[t], from)), running[t]);
         }
     }
-    if whole * BLOCK < columns {
-        let weights = &bytes[whole * block_bytes..];
+    if whole * E::BYTES < bytes.len() {
         let mut sums = [simd.zero(); T];
-        for (chunk, part) in weights.chunks(LANES * E::BYTES).enumerate() {
+        for (chunk, part) in bytes[whole * E::BYTES..].chunks(LANES * E::BYTES).enumerate() {
             let is_whole = part.len() == LANES * E::BYTES;
             let w = if is_whole { E::load(simd, part) } else { load_short::<S, E>(simd, part) };
             for t in 0..T {
-                sums[t] = simd.fma(w, simd.load(sixteen(&x[t][whole * BLOCK..], chunk)), sums[t]);
+                sums[t] = simd.fma(w, simd.load(sixteen(&x[t][whole..], chunk)), sums[t]);
             }
         }
+        let scale = scale(whole);
         for t in 0..T {
-            running[t] = simd.fma(sums[t], simd.splat(super::block_factor(scales, x_scales[t], whole)), running[t]);
+            running[t] = simd.fma(sums[t], simd.splat(scaled(scale, x_scales[t], whole)), running[t]);
         }
     }
     running.map(|lanes| simd.sum(lanes))
+}
+
+/// A weight's scale times that of the activation's group, where it has one.
+#[inline(always)]
+pub(super) fn scaled(scale: f32, x_scales: &[f32], column: usize) -> f32 {
+    if x_scales.is_empty() { scale } else { scale * x_scales[column / BLOCK] }
 }

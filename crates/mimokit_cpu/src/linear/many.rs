@@ -8,8 +8,9 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Weight rows of a panel, and its columns: 16 KiB decoded.
 pub(super) const PANEL_ROWS: usize = 8;
-const PANEL_BLOCKS: usize = 4;
-const PANEL_COLUMNS: usize = PANEL_BLOCKS * BLOCK;
+const PANEL_COLUMNS: usize = 4 * BLOCK;
+/// Blocks of a panel, when they are as short as a vector.
+const PANEL_BLOCKS: usize = PANEL_COLUMNS / LANES;
 /// Activation rows that share one decoding of a panel.
 const CHUNK: usize = 48;
 
@@ -52,10 +53,8 @@ impl<E: Element> Many<'_, E> {
                     for r in 0..rows {
                         let bytes = &self.weights.row(first + r)[from * E::BYTES..to * E::BYTES];
                         decode::<S, E>(simd, bytes, &mut panel[r * stride..(r + 1) * stride]);
-                        let row_scales = self.weights.scales(first + r);
-                        if !row_scales.is_empty() {
-                            let blocks = stride.div_ceil(BLOCK);
-                            scales[r][..blocks].copy_from_slice(&row_scales[from / BLOCK..][..blocks]);
+                        for (index, column) in (from..to).step_by(self.weights.block).enumerate() {
+                            scales[r][index] = self.weights.scale(first + r, column);
                         }
                     }
                     // Rows past the end repeat what the panel holds already; their sums are not used.
@@ -67,7 +66,13 @@ impl<E: Element> Many<'_, E> {
                             let inputs: [&[f32]; T] = std::array::from_fn(|t| &x[tokens[t]][from..from + stride]);
                             let input_scales = tokens.map(|token| x_scales[token].get(from / BLOCK..).unwrap_or(&[]));
                             let scales = &scales[tile_row..tile_row + R];
-                            tile_products::<S, R, T>(simd, w, stride, inputs, scales, input_scales, tile);
+                            let block = self.weights.block;
+                            // The usual block as a constant, so that its loop is unrolled.
+                            if block == BLOCK {
+                                tile_products::<S, R, T>(simd, w, (stride, BLOCK), inputs, scales, input_scales, tile);
+                            } else {
+                                tile_products::<S, R, T>(simd, w, (stride, block), inputs, scales, input_scales, tile);
+                            }
                         }
                     }
                 }
@@ -97,15 +102,15 @@ fn decode<S: Simd, E: Element>(simd: S, bytes: &[u8], to: &mut [f32]) {
 fn tile_products<S: Simd, const R: usize, const T: usize>(
     simd: S,
     panel: &[f32],
-    stride: usize,
+    (stride, block): (usize, usize),
     x: [&[f32]; T],
     scales: &[[f32; PANEL_BLOCKS]],
     x_scales: [&[f32]; T],
     running: &mut [f32],
 ) {
     let w: [&[f32]; R] = std::array::from_fn(|r| &panel[r * stride..(r + 1) * stride]);
-    for (block, from) in (0..stride).step_by(BLOCK).enumerate() {
-        let to = stride.min(from + BLOCK);
+    for (index, from) in (0..stride).step_by(block).enumerate() {
+        let to = stride.min(from + block);
         let mut sums = [[simd.zero(); T]; R];
         for at in (from..to).step_by(LANES) {
             let mut wide = [simd.zero(); R];
@@ -125,10 +130,7 @@ fn tile_products<S: Simd, const R: usize, const T: usize>(
             for t in 0..T {
                 let lanes = &mut running[(r * T + t) * LANES..][..LANES];
                 let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
-                let factor = match x_scales[t].get(block) {
-                    Some(x_scale) => scales[r][block] * x_scale,
-                    _ => scales[r][block],
-                };
+                let factor = super::few::scaled(scales[r][index], x_scales[t], from);
                 let old = simd.load(lanes);
                 simd.store(simd.fma(sums[r][t], simd.splat(factor), old), lanes);
             }

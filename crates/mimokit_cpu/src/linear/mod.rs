@@ -37,8 +37,9 @@ impl Matrix {
     pub(crate) fn new(linear: &Linear) -> Result<Matrix> {
         let unfit = |problem: String| Err(Error::Device(format!("{}: {problem}", linear.name)));
         match (linear.dtype, &linear.scales) {
-            (Dtype::F8E4M3, Some(scales)) if scales.block_cols != BLOCK => {
-                return unfit(format!("scale blocks of {} columns; the CPU kernels know {BLOCK}", scales.block_cols));
+            (Dtype::F8E4M3, Some(scales)) if !fits(scales.block_cols) => {
+                let known = "16, 32, 64 or a multiple of 128";
+                return unfit(format!("scale blocks of {} columns; the CPU kernels know {known}", scales.block_cols));
             }
             (Dtype::F8E4M3, Some(_)) | (Dtype::F32 | Dtype::Bf16, None) => {}
             (dtype, _) => return unfit(format!("the CPU kernels do not multiply {}", dtype.name())),
@@ -73,9 +74,9 @@ impl Matrix {
                 }
             }
             _ => {
-                let scales = self.linear.scales.as_ref().map_or(&[][..], |scales| scales.row(row));
+                let Some(scales) = &self.linear.scales else { return };
                 for (column, (x, b)) in to.iter_mut().zip(bytes).enumerate() {
-                    *x = crate::fp8::DECODED[usize::from(*b)] * scales[column / BLOCK];
+                    *x = crate::fp8::DECODED[usize::from(*b)] * scales.row(row)[column / scales.block_cols];
                 }
             }
         }
@@ -87,6 +88,7 @@ impl Matrix {
             row_bytes: self.row_bytes(),
             columns: self.linear.cols,
             scales: self.linear.scales.as_ref(),
+            block: self.linear.scales.as_ref().map_or(BLOCK, |scales| scales.block_cols.min(BLOCK)),
             factor: if self.linear.dtype == Dtype::F8E4M3 { E4M3_LIFT } else { 1.0 },
         }
     }
@@ -99,6 +101,8 @@ struct RowsOf<'a> {
     row_bytes: usize,
     columns: usize,
     scales: Option<&'a BlockScales>,
+    /// Columns summed before the scale is applied: the scale's, but not more than an activation's group.
+    block: usize,
     /// What a finished sum is multiplied by: the second half of the E4M3 lift.
     factor: f32,
 }
@@ -110,19 +114,14 @@ impl<'a> RowsOf<'a> {
     }
 
     #[inline(always)]
-    fn scales(&self, row: usize) -> &'a [f32] {
-        self.scales.map_or(&[], |scales| scales.row(row))
+    fn scale(&self, row: usize, column: usize) -> f32 {
+        self.scales.map_or(1.0, |scales| scales.row(row)[column / scales.block_cols])
     }
 }
 
-/// The factor of a block's sum: weight scale times activation scale, 1 where there is none.
-#[inline(always)]
-fn block_factor(scales: &[f32], x_scales: &[f32], block: usize) -> f32 {
-    match (scales.is_empty(), x_scales.is_empty()) {
-        (true, _) => 1.0,
-        (false, true) => scales[block],
-        (false, false) => scales[block] * x_scales[block],
-    }
+/// Blocks that kernels can sum apart: whole vectors that activation groups are made of, or whole groups.
+fn fits(block_cols: usize) -> bool {
+    matches!(block_cols, 16 | 32 | 64) || (block_cols > 0 && block_cols.is_multiple_of(BLOCK))
 }
 
 /// `out[i, r - rows.start]` = weight row r times input row `tokens[i]`; `out` is [tokens.len(), rows.len()]. On this thread.

@@ -20,7 +20,7 @@ fn noise(seed: u64) -> impl FnMut() -> f32 {
     }
 }
 
-fn matrix(dtype: Dtype, rows: usize, cols: usize, seed: u64) -> Matrix {
+fn matrix(dtype: Dtype, rows: usize, cols: usize, block_cols: usize, seed: u64) -> Matrix {
     let mut next = noise(seed);
     let mut bytes = Vec::new();
     for _ in 0..rows * cols {
@@ -33,9 +33,9 @@ fn matrix(dtype: Dtype, rows: usize, cols: usize, seed: u64) -> Matrix {
         }
     }
     let scales = (dtype == Dtype::F8E4M3).then(|| {
-        let col_blocks = cols.div_ceil(128);
+        let col_blocks = cols.div_ceil(block_cols);
         BlockScales {
-            block_cols: 128,
+            block_cols,
             col_blocks,
             // A grid that restarts: not row / 128.
             row_index: (0..rows).map(|row| (row / 48) as u32).collect(),
@@ -72,10 +72,11 @@ proptest! {
         cols in 1_usize..1200,
         count in 1_usize..60,
         dtype in prop::sample::select(vec![Dtype::F32, Dtype::Bf16, Dtype::F8E4M3]),
+        block_cols in prop::sample::select(vec![128, 128, 16, 32, 64, 256]),
         quantise in any::<bool>(),
         seed in any::<u64>(),
     ) {
-        let matrix = matrix(dtype, rows, cols, seed);
+        let matrix = matrix(dtype, rows, cols, block_cols, seed);
         let input = input(count, cols, quantise);
         let tokens: Vec<u32> = (0..count as u32).collect();
         let single: Vec<u32> =
@@ -94,7 +95,7 @@ proptest! {
 #[test]
 fn sums_agree_with_f64() {
     for dtype in [Dtype::F32, Dtype::Bf16, Dtype::F8E4M3] {
-        let matrix = matrix(dtype, 50, 700, 3);
+        let matrix = matrix(dtype, 50, 700, 128, 3);
         let input = input(2, 700, false);
         let mut weights = vec![0.0; 700];
         for row in 0..50 {
