@@ -1,3 +1,3 @@
 import { library } from '../../scripts/library.ts';
 
-export default library();
+export default library({ index: 'src/index.ts', jinja: 'src/jinja.ts' });

@@ -7,3 +7,11 @@ export { type LiteralSpan, type RenderedPrompt, type RenderRequest, type Span } 
 export { type RescuePolicy } from './rescue.ts';
 export { tagCalls } from './tag-calls.ts';
 export { jsonCalls } from './json-calls.ts';
+export {
+  type PromptLanguage,
+  samplingPresets,
+  systemPrompt,
+  type SystemPromptOptions,
+  systemPrompts,
+} from './presets.ts';
+export { createRepetitionGuard, type Repetition, type RepetitionGuard, type RepetitionOptions } from './repetition.ts';

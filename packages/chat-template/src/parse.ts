@@ -13,14 +13,22 @@ import { matchTag, no, open, perhaps, thinkClose, thinkOpen, yes } from './tag-s
 import { compileTools, type ToolRules } from './tool-arguments.ts';
 
 export interface ParserOptions {
-  /** How the prompt ended, from RenderedPrompt. Either way a leading `<think>` opens reasoning. Default `auto`. */
-  output?: 'auto' | 'content' | undefined;
+  /**
+   * How the prompt ended, from RenderedPrompt. `reasoning`: with an open `<think>`, so the output begins inside it. Otherwise
+   * a leading `<think>` opens reasoning, whether the prompt asked for it or not. Default `auto`.
+   */
+  output?: 'auto' | 'content' | 'reasoning' | undefined;
   /** Only their calls are calls. */
   tools?: readonly Tool[] | undefined;
   /** How calls are written. Default: MiMo-V2's tags. */
   calls?: CallGrammar | undefined;
   /** What becomes of a call inside a `<think>` that is never closed. Default `move`. */
   rescue?: RescuePolicy | undefined;
+  /**
+   * What a `<think>` that never closes is. `reasoning`, the default, shows it while it grows; with `content` nothing of it is
+   * shown before it closes, and if it never does, all of it is the answer.
+   */
+  unclosedThink?: 'reasoning' | 'content' | undefined;
   /** Names the calls; default: `call_` and 24 random hex digits. */
   nextId?: (() => string) | undefined;
 }
@@ -61,6 +69,7 @@ class OutputMachine implements OutputParser, CallContext {
   readonly nextId: () => string;
   private readonly grammar: CallGrammar;
   private readonly rescue: RescuePolicy;
+  private readonly thinkIsContent: boolean;
   private state: State = 'lead';
   private fence = new FenceTracker();
   private scan: LiveScan | undefined;
@@ -77,6 +86,8 @@ class OutputMachine implements OutputParser, CallContext {
     this.nextId = options.nextId ?? randomCallId;
     this.grammar = options.calls ?? tagCalls;
     this.rescue = options.rescue ?? 'move';
+    this.thinkIsContent = options.unclosedThink === 'content';
+    if (options.output === 'reasoning') this.openThink();
   }
 
   push(text: string): StreamEvent[] {
@@ -147,13 +158,17 @@ class OutputMachine implements OutputParser, CallContext {
     if (match === perhaps) return -at - 1;
     if (match === yes) {
       this.held = '';
-      this.state = 'think';
+      this.openThink();
       return at + thinkOpen.length;
     }
     this.state = 'content';
     this.plain(this.held);
     this.held = '';
     return at;
+  }
+
+  private openThink(): void {
+    this.state = this.thinkIsContent ? 'think-held' : 'think';
   }
 
   private think(text: string, start: number, isFinal: boolean): number {
@@ -294,8 +309,10 @@ class OutputMachine implements OutputParser, CallContext {
 
   private finish(): void {
     if (this.state === 'lead') this.plain(this.held);
-    if (this.state === 'think-candidate' || this.state === 'fence-candidate') this.dropCandidate();
+    if (this.state === 'think-candidate') this.dropCandidate();
+    // What was held back in a think may go on as content and end like any other.
     if (this.state === 'think-held') this.finishThink();
+    if (this.state === 'fence-candidate') this.dropCandidate();
     if (this.state === 'call') {
       this.scan!.finish();
       this.endCall(this.scan!, true);
@@ -307,10 +324,15 @@ class OutputMachine implements OutputParser, CallContext {
     }
   }
 
-  /** A `<think>` that never closed, with a possible call in it. */
+  /** A `<think>` that never closed, with a possible call in it or with all of it held back. */
   private finishThink(): void {
     const { held } = this;
     this.held = '';
+    if (this.thinkIsContent) {
+      this.state = 'content';
+      this.run(held, true);
+      return;
+    }
     const at = findRescue(this, this.grammar, held, this.fence);
     this.builder.think(at < 0 || this.rescue === 'keep' ? held : held.slice(0, at));
     if (at < 0) return;

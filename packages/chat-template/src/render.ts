@@ -50,8 +50,8 @@ export interface RenderedPrompt {
   literal: readonly LiteralSpan[];
   /** Offsets where a turn ends (the system turn, then every message rendered): where keeping a window is worth its bytes. */
   messageEnds: readonly number[];
-  /** How the parser must start: `content` when the prompt ends with a closed, empty think block. */
-  output: 'auto' | 'content';
+  /** How the parser must start: `content` after a closed, empty think block, `reasoning` after an open one. */
+  output: 'auto' | 'content' | 'reasoning';
 }
 
 /** Renders the prompt. Throws `invalid-message` or `invalid-tool` naming index and field. */

@@ -10,7 +10,7 @@ import { parsePieces } from './split-everywhere.ts';
 const numRuns = Number(process.env.MIMOKIT_FUZZ_RUNS ?? 1000);
 const output = fc.oneof(anyOutput, likelyOutput);
 const options: fc.Arbitrary<ParserOptions> = fc
-  .record({ rescue: fc.constantFrom('move', 'keep', 'ignore') })
+  .record({ rescue: fc.constantFrom('move', 'keep', 'ignore'), unclosedThink: fc.constantFrom('reasoning', 'content') })
   .map((some) => ({ ...some, tools }));
 
 describe('parser', () => {

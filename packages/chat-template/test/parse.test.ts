@@ -189,6 +189,24 @@ describe('a call inside a think that is never closed', () => {
   });
 });
 
+test('after a rescued call the text goes on and none of it is lost', () => {
+  const { message } = parse(`<think>a${block('g')}b\n\`\`\`\n<tool_call> `, { tools });
+  expect(message.content).toBe('b\n```\n<tool_call> ');
+});
+
+describe('a think that is never closed can be the answer', () => {
+  const options = { tools, unclosedThink: 'content' } as const;
+  test('then nothing of it is shown before it ends', () => {
+    expect(pushes(['<think>all ', 'of it'], options)).toEqual([[], [], [{ type: 'text-delta', text: 'all of it' }]]);
+    expect(parse(`<think>all ${block('g')}`, options).message).toEqual(
+      expect.objectContaining({ content: 'all ', toolCalls: [expect.anything()] }),
+    );
+  });
+  test('one that is closed is reasoning all the same', () => {
+    expect(parse('<think>a</think>b', options).message).toEqual({ role: 'assistant', reasoning: 'a', content: 'b' });
+  });
+});
+
 describe('the call as it was made', () => {
   test('source is the block, with the white space that was dropped before it', () => {
     const { toolCalls } = parse(`\n\n${block('f')}\n${block('g')}`, { tools }).message;
