@@ -154,14 +154,13 @@ impl<'a> StepBatch<'a> {
         let window = index("windows", self.windows[row], limits.windows).map_err(wrong)? as u32;
         let copy_window = optional("copyWindow", self.copy_window[row], limits.windows).map_err(wrong)?;
         let save_window = optional("saveWindow", self.save_window[row], limits.windows).map_err(wrong)?;
-        if copy_window == Some(window) {
-            return Err(wrong(format!("copyWindow and windows are both {window}")));
-        }
+        // A window that is its own source needs no copy.
+        let copy_window = copy_window.filter(|&from| from != window);
         let copy_from = optional("copyBlock", self.copy_block[2 * row], limits.blocks).map_err(wrong)?;
         let copy_into = optional("copyBlock", self.copy_block[2 * row + 1], limits.blocks).map_err(wrong)?;
         let copy_block = match (copy_from, copy_into) {
             (None, None) => None,
-            (Some(from), Some(into)) if from != into => Some((from, into)),
+            (Some(from), Some(into)) => Some((from, into)).filter(|_| from != into),
             _ => return Err(wrong(format!("copyBlock is {copy_from:?} into {copy_into:?}"))),
         };
 
@@ -173,6 +172,13 @@ impl<'a> StepBatch<'a> {
         }
         for &block in &table[..needed] {
             index("blockTable", block, limits.blocks).map_err(wrong)?;
+        }
+
+        if let Some((_, into)) = copy_block
+            && limits.uses_blocks
+            && !table.contains(&(into as i32))
+        {
+            return Err(wrong(format!("copyBlock goes into {into}, which is not in its table")));
         }
 
         let bias = self.bias_start[row] as usize..self.bias_start[row + 1] as usize;
