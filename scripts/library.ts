@@ -11,6 +11,8 @@ export function library(entries: Record<string, string> = { index: 'src/index.ts
     splitting: true,
     clean: true,
     sourcemap: false,
+    // Optional dependencies too: a bundled copy of the addon's loader would look in the wrong place.
+    external: [/^@mimokit\//],
     // Other packages are read through their built declarations, as a user would read them.
     dts: { compilerOptions: { customConditions: [], noEmit: false, composite: false, incremental: false } },
     ...options,
