@@ -10,6 +10,8 @@ export interface ChatRequest {
   toolChoice?: ToolChoice;
   /** Whether the model may think first; the default is the model's. */
   thinking?: boolean;
+  /** Tokens of reasoning after which `</think>` is written for the model, so that it answers. Local engines only. */
+  thinkingBudget?: number;
   maxTokens?: number;
   sampling?: Partial<Sampling>;
   /** Texts that end the answer; they are not part of it. */

@@ -30,12 +30,15 @@ export class AnswerReader {
     stop: readonly string[];
     stopIds: ReadonlySet<number>;
     thinkIds: ThinkIds;
+    /** Whether the prompt ended inside reasoning. */
+    startsThinking: boolean;
   }) {
     this.#decode = parts.decode;
     this.#parser = parts.parser;
     this.#stop = new StopText(parts.stop);
     this.#stopIds = parts.stopIds;
     this.#thinkIds = parts.thinkIds;
+    this.#isThinking = parts.startsThinking;
   }
 
   /** True once a stop string has ended the answer; what comes later is ignored. */

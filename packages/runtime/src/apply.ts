@@ -11,7 +11,9 @@ import type { FinishReason } from '@mimokit/protocol';
 import type { DraftPolicy } from './draft/policy.ts';
 import type { KvManager } from './kv/kv-manager.ts';
 import type { PlacedRow } from './placement.ts';
-import { answerPart, draftsBeforeStop } from './stop.ts';
+import type { Sequence } from './sequence.ts';
+import { follow } from './guide.ts';
+import { answerPart, usefulDrafts } from './stop.ts';
 
 /** What a step did to one row. */
 export interface AppliedRow {
@@ -65,25 +67,57 @@ export function applyResult(
     parts.kv.commit(sequence, committed);
     if (row.saveWindow !== none) parts.kv.settleSave(sequence, row.saveWindow, true);
     if (committed >= sequence.savePoint) sequence.savePoint = 0;
-    const proposals = result.drafts.subarray(result.draftStart[index], result.draftStart[index + 1]);
     // An unfinished chunk leaves no drafts behind and asks for none.
-    sequence.drafts = draftsBeforeStop(sequence, proposals);
+    sequence.drafts = [];
     if (draftLen > 0) parts.drafts.observe({ proposed: draftLen, accepted });
     if (sequence.aborted) return { row, accepted, emitted: 0, reason: undefined };
 
-    const { count, reason } = samples ? answerPart(sequence, ids) : { count: 0, reason: undefined };
-    const answer = ids.slice(0, count);
-    for (const id of answer) sequence.counts?.add(id);
-    if (count > 0 && sequence.emitted > 0) sequence.acceptLengths.push(count);
-    sequence.emitted += count;
-    if (count > 0 || rowRoutes !== undefined) {
+    const { answer, drawn, reason } = samples
+      ? extend(sequence, ids, parts.info)
+      : { answer: [], drawn: 0, reason: undefined };
+    if (reason === undefined && answer.length === ids.length) {
+      const proposals = result.drafts.subarray(result.draftStart[index], result.draftStart[index + 1]);
+      sequence.drafts = usefulDrafts(sequence, proposals);
+    }
+    if (answer.length > 0 || rowRoutes !== undefined) {
       const event: GenerateEvent & { type: 'tokens' } = { type: 'tokens', ids: answer };
-      if (rowLogprobs !== undefined) event.logprobs = rowLogprobs.slice(0, count);
+      if (rowLogprobs !== undefined) {
+        event.logprobs = [...rowLogprobs.slice(0, drawn), ...answer.slice(drawn).map(certain)];
+      }
       if (rowRoutes !== undefined) event.routes = rowRoutes;
       sequence.stream.push(event);
     }
-    return { row, accepted, emitted: count, reason };
+    return { row, accepted, emitted: answer.length, reason };
   });
+}
+
+/**
+ * The answer grows by the ids drawn, which `tokens` has already, and by those that the guide gives then: prompt or not, they
+ * are tokens that were not run yet, and the formula of the row catches up.
+ */
+export function extend(
+  sequence: Sequence,
+  ids: readonly number[],
+  info: ModelInfo,
+): { answer: number[]; drawn: number; reason: FinishReason | undefined } {
+  const { count, reason } = answerPart(sequence, ids);
+  if (count > 0 && sequence.emitted > 0) sequence.acceptLengths.push(count);
+  const answer = ids.slice(0, count);
+  sequence.emitted += count;
+  const given = reason === undefined ? follow(sequence, answer, info.vocabSize) : [];
+  const more = given.length > 0 ? answerPart(sequence, given) : { count: 0, reason };
+  for (const id of given.slice(0, more.count)) {
+    sequence.tokens.push(id);
+    answer.push(id);
+  }
+  sequence.emitted += more.count;
+  for (const id of answer) sequence.counts?.add(id);
+  return { answer, drawn: count, reason: more.reason };
+}
+
+/** What was given was not drawn: nothing else could come. */
+export function certain(id: number): TokenLogprob {
+  return { id, logprob: 0, rivals: [] };
 }
 
 /** Reads the flat log-probabilities row after row. */

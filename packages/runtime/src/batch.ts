@@ -56,9 +56,9 @@ function sparse(rows: readonly PlacedRow[]): SparsePart {
   const biasStart = new Int32Array(rows.length + 1);
   const countStart = new Int32Array(rows.length + 1);
   rows.forEach(({ sequence, samples }, index) => {
-    const { request, counts } = sequence;
+    const { request, counts, bias } = sequence;
     const isCounting = samples && counts !== undefined && hasPenalties(request.sampling);
-    biasStart[index + 1] = biasStart[index] + (samples ? request.biasIds.length : 0);
+    biasStart[index + 1] = biasStart[index] + (samples ? bias.ids.length : 0);
     countStart[index + 1] = countStart[index] + (isCounting ? counts.ids.length : 0);
   });
   const biasIds = new Int32Array(biasStart[rows.length]);
@@ -66,10 +66,10 @@ function sparse(rows: readonly PlacedRow[]): SparsePart {
   const countIds = new Int32Array(countStart[rows.length]);
   const countValues = new Int32Array(countStart[rows.length]);
   rows.forEach(({ sequence }, index) => {
-    const { request, counts } = sequence;
+    const { bias, counts } = sequence;
     if (biasStart[index + 1] > biasStart[index]) {
-      biasIds.set(request.biasIds, biasStart[index]);
-      biasValues.set(request.biasValues, biasStart[index]);
+      biasIds.set(bias.ids, biasStart[index]);
+      biasValues.set(bias.values, biasStart[index]);
     }
     if (counts !== undefined && countStart[index + 1] > countStart[index]) {
       countIds.set(counts.ids, countStart[index]);

@@ -4,7 +4,7 @@ import {
   type ChatModel,
   type ChatRequest,
   type ChatStream,
-  type GenerateRequest,
+  MimoError,
   type StreamEvent,
   type Tool,
 } from '@mimokit/protocol';
@@ -12,7 +12,10 @@ import type { Tokenizer } from '@mimokit/tokenizer';
 import { AnswerReader, type ThinkIds } from './answer.ts';
 import { createChatStream } from './chat-stream.ts';
 import type { Engine } from './engine.ts';
-import { endlessBias, forcedNames, openCall } from './forced-call.ts';
+import { chatGuide } from './chat-guide.ts';
+import { forcedCall } from './forced-call.ts';
+import type { Guide, GuidedRequest } from './guide.ts';
+import type { IdText } from './guide-text.ts';
 import { StopText } from './stop-text.ts';
 import { TurnMemory } from './turn-memory.ts';
 
@@ -50,8 +53,7 @@ export function chatStopIds({ engine, tokenizer, template }: ChatParts): number[
 interface Prompt extends RenderedPrompt {
   ids: Int32Array;
   tools: readonly Tool[];
-  /** The tools of which one must be called. */
-  forced: string[] | undefined;
+  guide: Guide | undefined;
 }
 
 class EngineChat implements LocalChat {
@@ -61,6 +63,7 @@ class EngineChat implements LocalChat {
   readonly #template: ChatTemplate;
   readonly #stopIds: ReadonlySet<number>;
   readonly #thinkIds: ThinkIds;
+  readonly #idText: IdText;
   readonly #memory = new TurnMemory();
 
   constructor(parts: ChatParts) {
@@ -69,7 +72,13 @@ class EngineChat implements LocalChat {
     this.#tokenizer = parts.tokenizer;
     this.#template = parts.template;
     this.#stopIds = new Set(parts.stopIds ?? chatStopIds(parts));
-    const { specialTokens } = parts.tokenizer;
+    const { tokenizer } = parts;
+    const { specialTokens } = tokenizer;
+    this.#idText = {
+      encode: (text, literal) =>
+        Array.from(tokenizer.encode(text, { literal: literal === undefined ? [] : [literal] })),
+      decode: (id) => tokenizer.decode([id]),
+    };
     this.#thinkIds = { open: specialTokens.get('<think>'), close: specialTokens.get('</think>') };
   }
 
@@ -98,16 +107,13 @@ class EngineChat implements LocalChat {
       stop,
       stopIds: this.#stopIds,
       thinkIds: this.#thinkIds,
+      startsThinking: output === 'reasoning',
     });
     const abort = (): void => leaving.abort();
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted === true) abort();
     const ids: number[] = [];
     try {
-      if (prompt.forced !== undefined) {
-        yield* this.#runForced(request, prompt, answer, leaving);
-        return;
-      }
       for await (const event of this.#engine.generate(this.#generateRequest(request, prompt, leaving.signal))) {
         if (event.type === 'tokens') {
           for (const id of event.ids) ids.push(id);
@@ -124,55 +130,26 @@ class EngineChat implements LocalChat {
     }
   }
 
-  /** An answer that is one call: its opening is given, it does not end before the call does, and it ends with it. */
-  async *#runForced(
-    request: ChatRequest,
-    prompt: Prompt,
-    answer: AnswerReader,
-    leaving: AbortController,
-  ): AsyncGenerator<StreamEvent, void> {
-    const { ids: promptIds, forced: names = [] } = prompt;
-    const { ids: _, maxTokens, ...base } = this.#generateRequest(request, prompt, leaving.signal);
-    const parts = { engine: this.#engine, tokenizer: this.#tokenizer, names, prompt: promptIds, request: base };
-    const opening = await openCall(parts);
-    yield* answer.push(opening);
-    const generate: GenerateRequest = {
-      ...base,
-      ids: [...promptIds, ...opening],
-      bias: endlessBias(this.#stopIds),
-      ...(maxTokens !== undefined && { maxTokens: Math.max(1, maxTokens - opening.length) }),
-    };
-    let isCalled = false;
-    for await (const event of this.#engine.generate(generate)) {
-      if (event.type === 'finish') {
-        const { promptTokens, cachedTokens } = event.usage;
-        const usage = {
-          ...event.usage,
-          promptTokens: promptTokens - opening.length,
-          cachedTokens: Math.min(cachedTokens, promptIds.length),
-        };
-        yield* answer.end(isCalled ? 'stop' : event.reason, usage);
-        continue;
-      }
-      for (const id of event.ids) {
-        if (isCalled) break;
-        const events = answer.push([id]);
-        isCalled = events.some(({ type }) => type === 'tool-call');
-        yield* events;
-      }
-      if (isCalled) leaving.abort();
-    }
-  }
-
   #prompt(request: ChatRequest): Prompt {
-    const { messages, toolChoice, keepAllReasoning } = request;
+    const { messages, toolChoice, thinking, thinkingBudget, keepAllReasoning } = request;
+    if (thinkingBudget !== undefined && (!Number.isSafeInteger(thinkingBudget) || thinkingBudget < 0)) {
+      throw new MimoError('invalid-argument', `thinkingBudget is ${thinkingBudget}; it must be a count of tokens.`, {
+        hint: 'Leave it out for reasoning of any length; thinking: false turns reasoning off.',
+        field: 'thinkingBudget',
+      });
+    }
     // Tools the model does not see cannot be called.
     const tools = toolChoice === 'none' ? [] : (request.tools ?? []);
-    const forced = forcedNames(toolChoice, tools);
-    // A call that was asked for is made at once, without thinking first.
-    const thinking = forced === undefined ? request.thinking : false;
     const rendered = this.#template.render({ messages, tools, thinking, keepAllReasoning });
-    return { ...rendered, tools, forced, ids: this.#encode(rendered) };
+    const [firstStop] = this.#stopIds;
+    const call = forcedCall(toolChoice, tools, {
+      template: this.#template,
+      text: this.#idText,
+      stopIds: [...this.#stopIds],
+      endId: this.#template.stopTokens.map((token) => this.#tokenizer.specialTokens.get(token))[0] ?? firstStop,
+    });
+    const guide = chatGuide({ output: rendered.output, thinkingBudget, call, text: this.#idText });
+    return { ...rendered, tools, guide, ids: this.#encode(rendered) };
   }
 
   /** The ids of a prompt: those of a remembered turn as far as it goes, then the tokenizer's. */
@@ -196,12 +173,13 @@ class EngineChat implements LocalChat {
     this.#memory.remember(prompt.text + text + stopText, Int32Array.from([...prompt.ids, ...ids]));
   }
 
-  #generateRequest(request: ChatRequest, { ids }: Prompt, signal: AbortSignal): GenerateRequest {
+  #generateRequest(request: ChatRequest, { ids, guide }: Prompt, signal: AbortSignal): GuidedRequest {
     const { maxTokens, sampling, seed, mtp, namespace } = request;
     return {
       ids,
       stopIds: [...this.#stopIds],
       signal,
+      guide,
       ...(maxTokens !== undefined && { maxTokens }),
       ...(sampling !== undefined && { sampling }),
       ...(seed !== undefined && { seed }),

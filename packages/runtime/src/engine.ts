@@ -3,7 +3,6 @@
 import {
   type FinishReason,
   type GenerateEvent,
-  type GenerateRequest,
   isMimoError,
   MimoError,
   type ModelInfo,
@@ -12,10 +11,11 @@ import {
   type StepResult,
   type Usage,
 } from '@mimokit/protocol';
-import { type AppliedRow, applyResult, checkResult } from './apply.ts';
+import { type AppliedRow, applyResult, certain, checkResult, extend } from './apply.ts';
 import { buildBatch } from './batch.ts';
 import { breathe } from './breathe.ts';
 import { adaptiveDraftDepth, type DraftPolicy } from './draft/policy.ts';
+import type { GuidedRequest } from './guide.ts';
 import { KvManager } from './kv/kv-manager.ts';
 import { type CacheReport, whyMiss } from './kv/why-miss.ts';
 import { type PlacedRow, Placement } from './placement.ts';
@@ -54,7 +54,7 @@ export interface Engine extends AsyncDisposable {
    * Starts at the first `next()`; leaving the loop cancels. An aborted request ends with reason `aborted`. Rejects with the
    * codes of checkRequest, with the runner's own error, or `runner-disposed`.
    */
-  generate(request: GenerateRequest): AsyncIterable<GenerateEvent>;
+  generate(request: GuidedRequest): AsyncIterable<GenerateEvent>;
   stats(): EngineStats;
   /** What of a prompt is cached now, and if not all, why. */
   explainCache(ids: ArrayLike<number>, namespace?: string): CacheReport;
@@ -102,7 +102,7 @@ class StepEngine implements Engine {
     this.#onStep = parts.onStep;
   }
 
-  generate(request: GenerateRequest): AsyncIterable<GenerateEvent> {
+  generate(request: GuidedRequest): AsyncIterable<GenerateEvent> {
     let sequence: Sequence | undefined;
     const { signal } = request;
     const abort = (): void => {
@@ -113,6 +113,7 @@ class StepEngine implements Engine {
       const checked = checkRequest(request, this.info, this.#runner.capacity);
       const counts = hasPenalties(checked.sampling) ? new TokenCounts(checked.prompt) : undefined;
       sequence = createSequence(++this.#lastId, checked, counts, stream);
+      if (this.#begin(sequence)) return;
       sequence.onEnd = () => signal?.removeEventListener('abort', abort);
       signal?.addEventListener('abort', abort, { once: true });
       sequence.aborted = signal?.aborted ?? false;
@@ -140,6 +141,22 @@ class StepEngine implements Engine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** Ids that the guide gives before any is drawn. True when the answer ends with them. */
+  #begin(sequence: Sequence): boolean {
+    const { request, stream } = sequence;
+    const { answer, reason } = extend(sequence, [], this.info);
+    if (answer.length > 0) {
+      stream.push({
+        type: 'tokens',
+        ids: answer,
+        ...(request.topLogprobs > 0 && { logprobs: answer.map(certain) }),
+      });
+    }
+    if (reason === undefined) return false;
+    stream.push({ type: 'finish', reason, usage: usageOf(sequence) });
+    return true;
   }
 
   /** Runs while there is a sequence. Other work of the process gets its turn before every step. */

@@ -1,61 +1,64 @@
-// toolChoice `required` or one tool by name: how an answer is made to be a call. Decides the opening ids; the rest the model
-// writes itself. No messages and no events here.
-import { type ChatRequest, type GenerateRequest, MimoError, type Tool } from '@mimokit/protocol';
-import type { Tokenizer } from '@mimokit/tokenizer';
-import type { Engine } from './engine.ts';
+// toolChoice `required` or one tool by name, as the guide wants it: which tools are meant, and how their calls are written.
+import type { ChatTemplate } from '@mimokit/chat-template';
+import { type ChatRequest, MimoError, type Tool } from '@mimokit/protocol';
+import type { ForcedCall, ForcedTool } from './call-guide.ts';
+import type { IdText } from './guide-text.ts';
 
-const opening = '<tool_call>\n<function=';
-/** Far beyond any logit, and small enough that a float still tells two allowed ids apart. */
-const certain = 1e4;
-
-/** The names that a request's choice leaves, or undefined when the model decides. Throws `invalid-argument`. */
-export function forcedNames(choice: ChatRequest['toolChoice'], tools: readonly Tool[]): string[] | undefined {
+/** The call that a request asks for, or undefined when the model decides. Throws `invalid-argument`. */
+export function forcedCall(
+  choice: ChatRequest['toolChoice'],
+  tools: readonly Tool[],
+  parts: { template: ChatTemplate; text: IdText; stopIds: readonly number[]; endId: number | undefined },
+): ForcedCall | undefined {
   if (choice === undefined || choice === 'auto' || choice === 'none') return undefined;
-  const names = tools.map(({ name }) => name).filter((name) => choice === 'required' || name === choice.name);
-  if (names.length > 0) return names;
-  const wish = choice === 'required' ? 'a call and there are no tools' : `${choice.name}, which is not among the tools`;
-  throw new MimoError('invalid-argument', `toolChoice asks for ${wish}.`, { field: 'toolChoice' });
-}
-
-/** Bias under which an answer does not end by itself. */
-export function endlessBias(stopIds: Iterable<number>): Map<number, number> {
-  return new Map([...stopIds].map((id) => [id, -certain]));
-}
-
-/**
- * Ids of `<tool_call>\n<function=NAME>\n`. Among several names the model chooses: wherever the names' ids part, it picks one
- * of the ids that go on.
- */
-export async function openCall(parts: {
-  engine: Engine;
-  tokenizer: Tokenizer;
-  names: readonly string[];
-  prompt: Int32Array;
-  /** Sampling, seed, tenant and signal of the request. */
-  request: Omit<GenerateRequest, 'ids'>;
-}): Promise<number[]> {
-  const { engine, tokenizer, prompt, request } = parts;
-  let candidates = parts.names.map((name) => {
-    const literal = [{ start: opening.length, end: opening.length + name.length }];
-    return [...tokenizer.encode(`${opening}${name}>\n`, { literal })];
-  });
-  const ids: number[] = [];
-  while (candidates.some((candidate) => candidate.length > ids.length)) {
-    const next = new Set(candidates.map((candidate) => candidate[ids.length]).filter((id) => id !== undefined));
-    const [only] = next;
-    const id = next.size === 1 ? only : await pick(engine, { ...request, ids: [...prompt, ...ids] }, next);
-    ids.push(id);
-    candidates = candidates.filter((candidate) => candidate[ids.length - 1] === id);
+  const isNamed = choice !== 'required';
+  const meant = new Map(
+    tools.filter(({ name }) => !isNamed || name === choice.name).map((tool): [string, Tool] => [tool.name, tool]),
+  );
+  if (meant.size === 0) {
+    const wish = isNamed ? `${choice.name}, which is not among the tools` : 'a call and there are no tools';
+    throw new MimoError('invalid-argument', `toolChoice asks for ${wish}.`, { field: 'toolChoice' });
   }
-  return ids;
+  const { template, text, stopIds, endId } = parts;
+  return {
+    tools: [...meant.values()].map((tool) => forcedTool(tool, template, text)),
+    stopIds,
+    endId: isNamed ? endId : undefined,
+  };
 }
 
-async function pick(engine: Engine, request: GenerateRequest, allowed: ReadonlySet<number>): Promise<number> {
-  const bias = new Map([...allowed].map((id) => [id, certain]));
-  const asked: GenerateRequest = { ...request, bias, maxTokens: 1, ignoreEos: true, mtp: false };
-  for await (const event of engine.generate(asked)) {
-    if (event.type === 'tokens' && event.ids[0] !== undefined && allowed.has(event.ids[0])) return event.ids[0];
+function forcedTool({ name, parameters }: Tool, { profile }: ChatTemplate, text: IdText): ForcedTool {
+  // A name is the caller's text: what looks like a special token in it is none.
+  const opening = (before: string, written: string, after: string): readonly number[] =>
+    text.encode(before + written + after, { start: before.length, end: before.length + written.length });
+  switch (profile.calls.name) {
+    case 'tags':
+      return { opening: opening('<tool_call>\n<function=', name, '>\n'), ...frameOf(parameters) };
+    case 'json':
+      return {
+        opening: opening('<tool_call>\n{"name": ', JSON.stringify(name), ', "arguments": '),
+        parameters: undefined,
+        required: [],
+      };
+    default:
+      throw new MimoError('invalid-argument', `Calls in the form "${profile.calls.name}" cannot be forced.`, {
+        hint: "Use toolChoice 'auto', or a profile whose calls are tags or JSON.",
+        field: 'toolChoice',
+      });
   }
-  if (request.signal?.aborted === true) throw new MimoError('aborted', 'The request was aborted.');
-  throw new MimoError('runner-failed', 'The runner picked none of the ids that the bias allows.');
+}
+
+/** The parameters that a schema names; one that names none, or in other ways than `properties`, leaves them to the model. */
+function frameOf(schema: unknown): Pick<ForcedTool, 'parameters' | 'required'> {
+  const { properties, required } = isRecord(schema) ? schema : {};
+  // A `>` in a name would end its tag.
+  const names = isRecord(properties) ? Object.keys(properties).filter((key) => key !== '' && !key.includes('>')) : [];
+  return {
+    parameters: names.length > 0 ? names : undefined,
+    required: Array.isArray(required) ? names.filter((name) => required.includes(name)) : [],
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

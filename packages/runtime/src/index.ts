@@ -8,6 +8,7 @@ export {
   type DraftPolicy,
   fixedDraftDepth,
 } from './draft/policy.ts';
+export type { Demand, Guide, GuidedRequest } from './guide.ts';
 export { formatBytes, type KvNeed, needOf, poolBytes } from './kv/geometry.ts';
 export type { CacheReport } from './kv/why-miss.ts';
 export { type LocalModel, openModel, type OpenModelOptions } from './open-model.ts';

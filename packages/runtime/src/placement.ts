@@ -91,7 +91,7 @@ export class Placement {
     const limit = request.wantRoutes ? Math.min(sequence.routedLen, tokens.length - 1) : tokens.length - 1;
     const match = this.#kv.match(tokens, request.namespace, limit);
     if (!this.#kv.admit(sequence, match)) return false;
-    if (!sequence.wasAdmitted) sequence.cachedTokens = match.tokens;
+    if (!sequence.wasAdmitted) sequence.cachedTokens = Math.min(match.tokens, request.prompt.length);
     sequence.wasAdmitted = true;
     // Others computed the same prefix, but no window was kept at its end: the next one to come will find one there.
     const isWorthAStep = match.knownTokens - match.tokens >= this.#kv.capacity.blockTokens;

@@ -1,5 +1,6 @@
-// GenerateRequest → SequenceRequest: everything that can be wrong with a request is found here, before it takes any room.
-import { type GenerateRequest, type KvCapacity, MimoError, type ModelInfo } from '@mimokit/protocol';
+// GuidedRequest → SequenceRequest: everything that can be wrong with a request is found here, before it takes any room.
+import { type KvCapacity, MimoError, type ModelInfo } from '@mimokit/protocol';
+import type { GuidedRequest } from './guide.ts';
 import { formatBytes, largestAnswer, needOf } from './kv/geometry.ts';
 import { biasOf, samplingRow, seedOf } from './sampling.ts';
 import type { SequenceRequest } from './sequence.ts';
@@ -10,7 +11,7 @@ const mostRivals = 255;
  * Checks a request against model and pools. Throws `invalid-argument`, `token-out-of-range`, `context-overflow` (longer than
  * the model's context) or `kv-too-small` (would not fit even alone).
  */
-export function checkRequest(request: GenerateRequest, info: ModelInfo, capacity: KvCapacity): SequenceRequest {
+export function checkRequest(request: GuidedRequest, info: ModelInfo, capacity: KvCapacity): SequenceRequest {
   const prompt = checkedPrompt(request.ids, info);
   const maxTokens = checkedLength(prompt.length, request.maxTokens, info, capacity);
   const { topLogprobs = 0, priority = 0 } = request;
@@ -20,20 +21,19 @@ export function checkRequest(request: GenerateRequest, info: ModelInfo, capacity
     });
   }
   if (Number.isNaN(priority)) throw new MimoError('invalid-argument', 'priority is NaN.', { field: 'priority' });
-  const bias = biasOf(request.bias, info.vocabSize);
   return {
     prompt,
     maxTokens,
     sampling: samplingRow(request.sampling),
     seed: seedOf(request.seed),
     stopIds: new Set(request.ignoreEos === true ? [] : (request.stopIds ?? info.eosTokenIds)),
-    biasIds: bias.ids,
-    biasValues: bias.values,
+    bias: biasOf(request.bias, info.vocabSize),
     topLogprobs,
     wantRoutes: request.wantRoutes ?? false,
     mtp: request.mtp ?? true,
     namespace: request.namespace ?? '',
     priority,
+    guide: request.guide,
   };
 }
 

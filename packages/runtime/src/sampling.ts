@@ -1,5 +1,6 @@
 // A request's sampling parameters as the step wants them: one row of seven numbers, sparse bias, sparse counts.
 import { MimoError, resolveSampling, type Sampling } from '@mimokit/protocol';
+import type { SparseBias } from './sequence.ts';
 
 /** One row of StepBatch.sampling. Throws `invalid-argument` naming the field. */
 export function samplingRow(partial: Partial<Sampling> | undefined): Float32Array {
@@ -30,10 +31,7 @@ export function seedOf(seed: number | undefined): number {
 }
 
 /** Logit bias as parallel arrays in order of ids. Throws `token-out-of-range` or `invalid-argument`. */
-export function biasOf(
-  bias: ReadonlyMap<number, number> | undefined,
-  vocabSize: number,
-): { ids: Int32Array; values: Float32Array } {
+export function biasOf(bias: ReadonlyMap<number, number> | undefined, vocabSize: number): SparseBias {
   const entries = [...(bias ?? [])].sort(([a], [b]) => a - b);
   for (const [id, value] of entries) {
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {

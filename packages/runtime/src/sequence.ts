@@ -1,8 +1,15 @@
 // The one mutable record of a request while it lives: its tokens, what is committed, what it holds. No decisions here:
 // scheduler, KvManager and apply.ts change it.
+import type { Guide } from './guide.ts';
 import type { SequenceKv } from './kv/kv-manager.ts';
 import type { TokenStream } from './token-stream.ts';
 import type { TokenCounts } from './sampling.ts';
+
+/** Logit bias as parallel arrays in order of ids. */
+export interface SparseBias {
+  readonly ids: Int32Array;
+  readonly values: Float32Array;
+}
 
 /** What a request asked for, checked and filled in. Never changes. */
 export interface SequenceRequest {
@@ -12,13 +19,13 @@ export interface SequenceRequest {
   readonly sampling: Float32Array;
   readonly seed: number;
   readonly stopIds: ReadonlySet<number>;
-  readonly biasIds: Int32Array;
-  readonly biasValues: Float32Array;
+  readonly bias: SparseBias;
   readonly topLogprobs: number;
   readonly wantRoutes: boolean;
   readonly mtp: boolean;
   readonly namespace: string;
   readonly priority: number;
+  readonly guide: Guide | undefined;
 }
 
 export interface Sequence {
@@ -33,6 +40,10 @@ export interface Sequence {
   contextLen: number;
   /** Proposals for the positions after `tokens`. */
   drafts: number[];
+  /** What has to come next; undefined: the answer is not guided. */
+  guide: Guide | undefined;
+  /** The request's bias and what the guide rules out, for the next draw. */
+  bias: SparseBias;
   /** Ids emitted so far. */
   emitted: number;
   /** What it holds while live. */
@@ -70,6 +81,8 @@ export function createSequence(
     state: 'waiting',
     contextLen: 0,
     drafts: [],
+    guide: request.guide,
+    bias: request.bias,
     emitted: 0,
     kv: undefined,
     savePoint: 0,

@@ -1,5 +1,6 @@
-// Where an answer ends: stop ids and the request's length. Stop strings are text and live in chat.ts.
+// Where an answer ends: stop ids and the request's length, and which drafts are worth verifying before that. Stop strings are text and live in chat.ts.
 import type { FinishReason } from '@mimokit/protocol';
+import { draftsUnderDemand } from './guide.ts';
 import { remainingTokens, type Sequence } from './sequence.ts';
 
 /** How many of the ids belong to the answer (a stop id does), and why it ends there, if it does. */
@@ -17,13 +18,14 @@ export function answerPart(
 }
 
 /**
- * The drafts worth verifying: those before the first stop id. Verifying on past it could only commit positions behind the
- * end, where nobody resumes; the stop id itself is drawn anyway after the drafts before it.
+ * The drafts worth verifying: those before the first stop id, and before the first one behind which the guide asks for
+ * something else. Verifying on past a stop id could only commit positions behind the end, where nobody resumes; the id itself
+ * is drawn anyway after the drafts before it.
  */
-export function draftsBeforeStop(sequence: Sequence, drafts: ArrayLike<number>): number[] {
+export function usefulDrafts(sequence: Sequence, drafts: ArrayLike<number>): number[] {
   const useful: number[] = [];
   for (let index = 0; index < drafts.length && !sequence.request.stopIds.has(drafts[index]); index++) {
     useful.push(drafts[index]);
   }
-  return useful;
+  return useful.slice(0, draftsUnderDemand(sequence.guide, useful));
 }

@@ -197,7 +197,10 @@ describe('the stream', () => {
   test('a bad message or a tool that is not there is refused in the stream', async () => {
     const { chat } = scripted('Hi.');
     await expect(chat.chat({ messages: [] }).message()).rejects.toMatchObject({ code: 'invalid-message' });
-    for (const request of [{ ...user, toolChoice: 'required' as const }, { ...user, tools, toolChoice: { name: 'rm' } }]) {
+    for (const request of [
+      { ...user, toolChoice: 'required' as const },
+      { ...user, tools, toolChoice: { name: 'rm' } },
+    ]) {
       await expect(chat.chat(request).message()).rejects.toMatchObject({
         code: 'invalid-argument',
         details: { field: 'toolChoice' },

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createEngine, fixedDraftDepth, adaptiveDraftDepth, fairScheduler, priorityScheduler } from '../src/index.ts';
 import { collect, MockRunner, plainIds } from '../src/testing/index.ts';
+import { randomGuide } from './random-guide.ts';
 
 const blockTokens = fc.integer({ min: 1, max: 7 });
 
@@ -39,6 +40,7 @@ const request = fc.record({
   mtp: fc.constantFrom(true, true, false),
   ignoreEos: fc.boolean(),
   wantRoutes: fc.constantFrom(false, false, true),
+  guided: fc.constantFrom(false, false, true),
   namespace: fc.constantFrom('', '', 'other'),
   priority: fc.integer({ min: 0, max: 2 }),
   /** Abort after so many events, by signal or by leaving the loop; undefined: never. */
@@ -73,7 +75,7 @@ async function plan(requests: readonly Request[], setup: Setup): Promise<Planned
         : [...earlier.ids, ...answer.slice(0, Math.ceil(answer.length * request.continues!.share)), ...request.own];
     const oracle = new MockRunner({ ...sizes(setup), blocks: 512, windows: 1, ring: 64 });
     const stopIds = request.ignoreEos ? [] : undefined;
-    const expected = await plainIds(oracle, { ...generateRequest(request, ids), ...(stopIds && { stopIds }) });
+    const expected = await plainIds(oracle, { ...generateRequest(request, ids, setup), ...(stopIds && { stopIds }) });
     planned.push({ request, ids, expected });
   }
   return planned;
@@ -83,9 +85,10 @@ function sizes({ blockTokens, windowKeys, maxDraft, draftQuality, vocabSize }: S
   return { blockTokens, windowKeys, maxDraft, draftQuality, vocabSize };
 }
 
-function generateRequest(request: Request, ids: number[]) {
-  const { maxTokens, temperature, penalty, seed } = request;
-  return { ids, maxTokens, seed, sampling: { temperature, repetitionPenalty: penalty } };
+function generateRequest(request: Request, ids: number[], { vocabSize }: { vocabSize: number }) {
+  const { maxTokens, temperature, penalty, seed, guided } = request;
+  const sampling = { temperature, repetitionPenalty: penalty };
+  return { ids, maxTokens, seed, sampling, ...(guided && { guide: randomGuide(seed, vocabSize) }) };
 }
 
 /** Runs all waves; answers are compared with the plan as they come. */
@@ -118,7 +121,7 @@ async function runOne(engine: ReturnType<typeof createEngine>, { request, ids, e
   const { mtp, ignoreEos, wantRoutes, namespace, priority, abortAfter } = request;
   const controller = new AbortController();
   const stream = engine.generate({
-    ...generateRequest(request, ids),
+    ...generateRequest(request, ids, engine.info),
     mtp,
     ignoreEos,
     wantRoutes,
@@ -132,10 +135,14 @@ async function runOne(engine: ReturnType<typeof createEngine>, { request, ids, e
     expect(answer.reason).toBe(!ignoreEos && expected.at(-1) === engine.info.eosTokenIds[0] ? 'stop' : 'length');
     expect(answer.usage).toMatchObject({ promptTokens: ids.length, completionTokens: expected.length });
     const steps = answer.usage.acceptLengths!;
-    expect(steps).toEqual(answer.bursts.slice(1));
-    expect(steps.reduce((a, b) => a + b, 0)).toBe(expected.length - 1);
-    // Every token of prompt and answer but the last, which is never run: 2 layers of 2 experts each.
-    if (wantRoutes) expect(answer.routes).toHaveLength((ids.length + expected.length - 1) * 4);
+    // Given ids come with the drawn ones, but no step is said to have brought them.
+    if (!request.guided) {
+      expect(steps).toEqual(answer.bursts.slice(1));
+      expect(steps.reduce((a, b) => a + b, 0)).toBe(expected.length - 1);
+    }
+    // Every token of prompt and answer but the last, which is never run: 2 layers of 2 experts each. Of ids given at the end
+    // none is run.
+    if (wantRoutes && !request.guided) expect(answer.routes).toHaveLength((ids.length + expected.length - 1) * 4);
     return;
   }
   const got: number[] = [];

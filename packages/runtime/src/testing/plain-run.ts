@@ -1,5 +1,6 @@
 // The oracle of engines: one sequence, alone, token by token, straight on a runner. No cache, no chunks, no drafts.
 import { type ModelRunner, none, resolveSampling, type Sampling, type StepBatch } from '@mimokit/protocol';
+import { type Demand, givenBy, type Guide } from '../guide.ts';
 
 export interface PlainRequest {
   ids: ArrayLike<number>;
@@ -9,6 +10,7 @@ export interface PlainRequest {
   /** Ids that end the answer; default: the model's. */
   stopIds?: readonly number[];
   bias?: ReadonlyMap<number, number>;
+  guide?: Guide;
 }
 
 /** The ids this request must have, however it is batched. The runner must be idle; its blocks and windows are overwritten. */
@@ -18,9 +20,16 @@ export async function plainIds(runner: ModelRunner, request: PlainRequest): Prom
   const tokens = Array.from(request.ids);
   const prompt = tokens.length;
   const hasPenalties = s.repetitionPenalty !== 1 || s.frequencyPenalty !== 0 || s.presencePenalty !== 0;
-  const bias = [...(request.bias ?? [])];
+  let { guide } = request;
   let context = 0;
   while (tokens.length - prompt < request.maxTokens && !(tokens.length > prompt && stopIds.includes(tokens.at(-1)!))) {
+    const given = givenBy(guide?.demand);
+    if (given !== undefined) {
+      tokens.push(given);
+      guide = guide?.after(given);
+      continue;
+    }
+    const bias = biasUnder(guide?.demand, request.bias ?? new Map(), runner.info.vocabSize);
     const counts = new Map<number, number>();
     if (hasPenalties) {
       tokens.forEach((id, position) => counts.set(id, (counts.get(id) ?? 0) + (position < prompt ? 0 : 1)));
@@ -61,6 +70,16 @@ export async function plainIds(runner: ModelRunner, request: PlainRequest): Prom
     const { tokens: ids } = await runner.step(batch);
     context = tokens.length;
     tokens.push(ids[0]);
+    guide = guide?.after(ids[0]);
   }
   return tokens.slice(prompt);
+}
+
+function biasUnder(demand: Demand | undefined, wish: ReadonlyMap<number, number>, ids: number): [number, number][] {
+  const isOut = (id: number): boolean =>
+    demand !== undefined && ('ban' in demand ? demand.ban.includes(id) : !demand.allow.includes(id));
+  return Array.from({ length: ids }, (_, id): [number, number] => [
+    id,
+    isOut(id) ? -Infinity : (wish.get(id) ?? 0),
+  ]).filter(([, value]) => value !== 0);
 }
