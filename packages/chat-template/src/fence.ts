@@ -11,16 +11,16 @@ const restOfLine = 4;
 export class FenceTracker {
   /** Inside a fence, its opening line from the third tick on and its closing line up to the newline included. */
   open = false;
-  private state = lineStart;
-  private spaces = 0;
-  private tick = 0;
-  private count = 0;
-  private openTick = 0;
-  private openCount = 0;
+  #state = lineStart;
+  #spaces = 0;
+  #tick = 0;
+  #count = 0;
+  #openTick = 0;
+  #openCount = 0;
 
   /** Nothing before the next newline can matter: the caller may skip to it. */
   get idle(): boolean {
-    return this.state === restOfLine;
+    return this.#state === restOfLine;
   }
 
   /** True when this character is the newline that ends a closing line. */
@@ -28,29 +28,29 @@ export class FenceTracker {
     if (code === 10) {
       const closes = this.closes();
       if (closes) this.open = false;
-      this.state = lineStart;
-      this.spaces = 0;
+      this.#state = lineStart;
+      this.#spaces = 0;
       return closes;
     }
-    if (this.state === restOfLine) return false;
-    if (this.state === lineStart) {
-      if (code === 32 && this.spaces < 3) this.spaces++;
+    if (this.#state === restOfLine) return false;
+    if (this.#state === lineStart) {
+      if (code === 32 && this.#spaces < 3) this.#spaces++;
       else if (code === 96 || code === 126) {
-        this.state = ticks;
-        this.tick = code;
-        this.count = 1;
-      } else this.state = restOfLine;
-    } else if (this.state === ticks && code === this.tick) {
-      if (++this.count === 3 && !this.open) {
+        this.#state = ticks;
+        this.#tick = code;
+        this.#count = 1;
+      } else this.#state = restOfLine;
+    } else if (this.#state === ticks && code === this.#tick) {
+      if (++this.#count === 3 && !this.open) {
         this.open = true;
-        this.openTick = code;
-        this.openCount = 3;
-        this.state = opening;
+        this.#openTick = code;
+        this.#openCount = 3;
+        this.#state = opening;
       }
-    } else if (this.state === opening && code === this.tick) this.openCount++;
-    else if ((this.state === closing || (this.state === ticks && this.closes())) && isPythonSpace(code))
-      this.state = closing;
-    else this.state = restOfLine;
+    } else if (this.#state === opening && code === this.#tick) this.#openCount++;
+    else if ((this.#state === closing || (this.#state === ticks && this.closes())) && isPythonSpace(code))
+      this.#state = closing;
+    else this.#state = restOfLine;
     return false;
   }
 
@@ -58,7 +58,7 @@ export class FenceTracker {
   feedUntilClosed(text: string, from: number, to: number): number {
     for (let i = from; i < to; i++) {
       const code = text.charCodeAt(i);
-      if (this.state === restOfLine && code !== 10) continue;
+      if (this.#state === restOfLine && code !== 10) continue;
       if (this.feed(code)) return i + 1;
     }
     return -1;
@@ -71,12 +71,12 @@ export class FenceTracker {
 
   /** What follows stands in the middle of a line. */
   midLine(): void {
-    this.state = restOfLine;
+    this.#state = restOfLine;
   }
 
   /** At the end of the text: whether the last line closes the fence. */
   closes(): boolean {
-    if (!this.open || this.tick !== this.openTick) return false;
-    return this.state === closing || (this.state === ticks && this.count >= this.openCount);
+    if (!this.open || this.#tick !== this.#openTick) return false;
+    return this.#state === closing || (this.#state === ticks && this.#count >= this.#openCount);
   }
 }

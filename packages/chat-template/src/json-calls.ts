@@ -13,7 +13,7 @@ import {
 } from '@mimokit/protocol';
 import type { BlockResolver, CallContext, CallGrammar, LiveScan } from './call-grammar.ts';
 import type { OpenCall } from './message-builder.ts';
-import { isPythonSpace } from './python-format.ts';
+import { skipSpace } from './python-format.ts';
 import { close, matchOne, no, open, perhaps } from './tag-scanner.ts';
 import type { ParameterRule } from './tool-arguments.ts';
 
@@ -33,44 +33,44 @@ class JsonCallScan implements LiveScan {
   tail = '';
   isKnown = true;
   readonly calls: OpenCall[] = [];
-  private state: 'open' | 'object' | 'after' = 'open';
-  private json = '';
-  private depth = 0;
-  private inString = false;
-  private isEscaped = false;
+  #state: 'open' | 'object' | 'after' = 'open';
+  #json = '';
+  #depth = 0;
+  #inString = false;
+  #isEscaped = false;
   /** Whether the next string of the outer object is a key. */
-  private isKey = false;
-  private token = '';
-  private key = '';
-  private name: string | undefined;
+  #isKey = false;
+  #token = '';
+  #key = '';
+  #name: string | undefined;
   /** The arguments object as written, once it has begun. */
-  private written: string | undefined;
-  private isWriting = false;
-  private readonly context: CallContext;
-  private readonly announces: boolean;
+  #written: string | undefined;
+  #isWriting = false;
+  readonly #context: CallContext;
+  readonly #announces: boolean;
 
   constructor(context: CallContext, announces: boolean) {
-    this.context = context;
-    this.announces = announces;
+    this.#context = context;
+    this.#announces = announces;
   }
 
   feed(text: string, start: number, isFinal: boolean): number {
     let at = start;
-    if (this.state === 'open') {
+    if (this.#state === 'open') {
       at = skipSpace(text, at);
       this.raw += text.slice(start, at);
       if (at === text.length) return at;
-      if (text[at] !== '{') return this.fail(at);
-      this.state = 'object';
+      if (text[at] !== '{') return this.#fail(at);
+      this.#state = 'object';
     }
-    if (this.state === 'object') {
+    if (this.#state === 'object') {
       const from = at;
-      at = this.object(text, at);
+      at = this.#object(text, at);
       this.raw += text.slice(from, at);
-      this.json += text.slice(from, at);
-      if (this.status !== 'more' || this.depth > 0) return at;
-      this.state = 'after';
-      if (!this.settle()) return this.fail(at);
+      this.#json += text.slice(from, at);
+      if (this.status !== 'more' || this.#depth > 0) return at;
+      this.#state = 'after';
+      if (!this.#settle()) return this.#fail(at);
     }
     const from = at;
     at = skipSpace(text, at);
@@ -78,7 +78,7 @@ class JsonCallScan implements LiveScan {
     if (at === text.length) return at;
     const tag = matchOne(text, at, endTags, isFinal);
     if (tag === perhaps) return at;
-    if (tag === no) return this.fail(at);
+    if (tag === no) return this.#fail(at);
     this.status = 'done';
     if (tag === open) return at;
     this.raw += this.tail + close;
@@ -87,102 +87,102 @@ class JsonCallScan implements LiveScan {
   }
 
   finish(): void {
-    if (this.status === 'more') this.status = this.state === 'after' ? 'done' : 'failed';
+    if (this.status === 'more') this.status = this.#state === 'after' ? 'done' : 'failed';
   }
 
-  private fail(at: number): number {
+  #fail(at: number): number {
     this.status = 'failed';
     return at;
   }
 
   /** Reads on inside the object; stops behind it, at the end of the text, or where it cannot be JSON. */
-  private object(text: string, start: number): number {
+  #object(text: string, start: number): number {
     let from = start;
     for (let at = start; at < text.length; at++) {
       const code = text.charCodeAt(at);
-      if (this.inString) {
-        if (this.isEscaped) this.isEscaped = false;
-        else if (code === 92) this.isEscaped = true;
+      if (this.#inString) {
+        if (this.#isEscaped) this.#isEscaped = false;
+        else if (code === 92) this.#isEscaped = true;
         else if (code === 34) {
-          this.inString = false;
-          if (this.depth === 1) this.endString(text.slice(from, at));
-        } else if (code < 32) return this.stop(text, from, at);
+          this.#inString = false;
+          if (this.#depth === 1) this.#endString(text.slice(from, at));
+        } else if (code < 32) return this.#stop(text, from, at);
       } else if (code === 34) {
-        this.inString = true;
-        if (this.depth === 1) {
-          this.token = '';
+        this.#inString = true;
+        if (this.#depth === 1) {
+          this.#token = '';
           from = at + 1;
         }
       } else if (code === 123 || code === 91) {
-        if (++this.depth > maxDepth) return this.stop(text, from, at);
-        if (this.depth === 1) this.isKey = true;
-        else if (this.depth === 2 && code === 123 && isArguments(this.key)) {
-          if (this.written !== undefined) return this.stop(text, from, at);
-          this.written = '';
-          this.isWriting = true;
+        if (++this.#depth > maxDepth) return this.#stop(text, from, at);
+        if (this.#depth === 1) this.#isKey = true;
+        else if (this.#depth === 2 && code === 123 && isArguments(this.#key)) {
+          if (this.#written !== undefined) return this.#stop(text, from, at);
+          this.#written = '';
+          this.#isWriting = true;
           from = at;
-          this.announce();
+          this.#announce();
         }
       } else if (code === 125 || code === 93) {
-        this.depth--;
-        if (this.depth === 1 && this.isWriting) {
-          this.write(text.slice(from, at + 1));
-          this.isWriting = false;
+        this.#depth--;
+        if (this.#depth === 1 && this.#isWriting) {
+          this.#write(text.slice(from, at + 1));
+          this.#isWriting = false;
         }
-        if (this.depth === 0) return at + 1;
+        if (this.#depth === 0) return at + 1;
       } else if (code === 44 || code === 58) {
-        if (this.depth === 1) {
-          this.isKey = code === 44;
-          if (this.isKey) this.key = '';
+        if (this.#depth === 1) {
+          this.#isKey = code === 44;
+          if (this.#isKey) this.#key = '';
         }
-      } else if (!mayStandInJson(code)) return this.stop(text, from, at);
+      } else if (!mayStandInJson(code)) return this.#stop(text, from, at);
     }
-    this.keep(text.slice(from));
+    this.#keep(text.slice(from));
     return text.length;
   }
 
-  private stop(text: string, from: number, at: number): number {
-    this.keep(text.slice(from, at));
-    return this.fail(at);
+  #stop(text: string, from: number, at: number): number {
+    this.#keep(text.slice(from, at));
+    return this.#fail(at);
   }
 
   /** The end of a piece of text, inside something that goes on. */
-  private keep(text: string): void {
-    if (this.isWriting) this.write(text);
-    else if (this.inString && this.depth === 1) this.token += text;
+  #keep(text: string): void {
+    if (this.#isWriting) this.#write(text);
+    else if (this.#inString && this.#depth === 1) this.#token += text;
   }
 
-  private write(text: string): void {
-    this.written += text;
+  #write(text: string): void {
+    this.#written += text;
     const [call] = this.calls;
-    if (call) this.context.builder.input(call.id, text);
+    if (call) this.#context.builder.input(call.id, text);
   }
 
-  private endString(rest: string): void {
-    if (this.isWriting) return;
-    this.token += rest;
-    if (this.isKey) this.key = this.token;
-    else if (this.key === 'name' && this.name === undefined) {
-      this.name = this.token;
-      this.announce();
+  #endString(rest: string): void {
+    if (this.#isWriting) return;
+    this.#token += rest;
+    if (this.#isKey) this.#key = this.#token;
+    else if (this.#key === 'name' && this.#name === undefined) {
+      this.#name = this.#token;
+      this.#announce();
     }
   }
 
   /** Both a name and the beginning of arguments are needed before a call is worth announcing. */
-  private announce(): void {
-    const tool = this.name === undefined || this.written === undefined ? undefined : this.context.tools.get(this.name);
-    if (!this.announces || tool === undefined || this.calls.length > 0) return;
-    const call: OpenCall = { id: this.context.nextId(), tool, values: new Map(), announced: false };
+  #announce(): void {
+    const tool = this.#name === undefined || this.#written === undefined ? undefined : this.#context.tools.get(this.#name);
+    if (!this.#announces || tool === undefined || this.calls.length > 0) return;
+    const call: OpenCall = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
     this.calls.push(call);
-    this.context.builder.start(call);
-    this.context.builder.input(call.id, this.written!);
+    this.#context.builder.start(call);
+    this.#context.builder.input(call.id, this.#written!);
   }
 
   /** The object is complete. False when it is no call. */
-  private settle(): boolean {
+  #settle(): boolean {
     let value: JsonValue;
     try {
-      value = readJson(this.json, { maxDepth });
+      value = readJson(this.#json, { maxDepth });
     } catch {
       return false;
     }
@@ -190,20 +190,20 @@ class JsonCallScan implements LiveScan {
     if (typeof name !== 'string') return false;
     const given = jsonGet(value, 'arguments') ?? jsonGet(value, 'parameters');
     // Arguments given twice, as an object and as a string: which of them was announced is not what counts.
-    if (typeof given === 'string' && this.written !== undefined) return false;
+    if (typeof given === 'string' && this.#written !== undefined) return false;
     const parsed = typeof given === 'string' ? tryReadJson(given) : (given ?? {});
     if (!isJsonObject(parsed)) return false;
-    const tool = this.context.tools.get(name);
+    const tool = this.#context.tools.get(name);
     this.isKnown = tool !== undefined;
     if (tool === undefined) return true;
     // A repeated name: the announced one would not be the one that counts.
     if (this.calls.length > 0 && this.calls[0]!.tool !== tool) return false;
     let [call] = this.calls;
     if (call === undefined) {
-      call = { id: this.context.nextId(), tool, values: new Map(), announced: false };
+      call = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
       this.calls.push(call);
     }
-    call.json = this.written ?? (typeof given === 'string' ? given : writeJson(parsed));
+    call.json = this.#written ?? (typeof given === 'string' ? given : writeJson(parsed));
     for (const [key, member] of jsonEntries(parsed)) {
       call.values.set(key, { json: '', fits: fitsRule(member, tool.rule(key)) });
     }
@@ -214,36 +214,30 @@ class JsonCallScan implements LiveScan {
 /** Blocks in a text that is already there. A block inside another's strings ends at the next `<` outside of its own strings,
  *  so that trying each costs no more than reading all. */
 class JsonCallResolver implements BlockResolver {
-  private readonly context: CallContext;
-  private readonly text: string;
-  private readonly isFinal: boolean;
-  private last: { at: number; calls: OpenCall[] } | undefined;
+  readonly #context: CallContext;
+  readonly #text: string;
+  readonly #isFinal: boolean;
+  #last: { at: number; calls: OpenCall[] } | undefined;
 
   constructor(context: CallContext, text: string, isFinal: boolean) {
-    this.context = context;
-    this.text = text;
-    this.isFinal = isFinal;
+    this.#context = context;
+    this.#text = text;
+    this.#isFinal = isFinal;
   }
 
   block(at: number): { end: number; isKnown: boolean } | undefined {
-    const scan = new JsonCallScan(this.context, false);
-    scan.feed(this.text, at + open.length, this.isFinal);
-    if (this.isFinal) scan.finish();
+    const scan = new JsonCallScan(this.#context, false);
+    scan.feed(this.#text, at + open.length, this.#isFinal);
+    if (this.#isFinal) scan.finish();
     if (scan.status !== 'done') return undefined;
-    this.last = { at, calls: scan.calls };
+    this.#last = { at, calls: scan.calls };
     return { end: at + scan.raw.length, isKnown: scan.isKnown };
   }
 
   calls(at: number): OpenCall[] {
-    if (this.last?.at !== at) this.block(at);
-    return this.last!.calls;
+    if (this.#last?.at !== at) this.block(at);
+    return this.#last!.calls;
   }
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
-  return at;
 }
 
 function isArguments(key: string): boolean {

@@ -1,7 +1,7 @@
 // The answer as it grows: text, reasoning and calls in order, as events and as the final message. Keeps the rule that a piece
 // of white space next to a call is no content. Decides nothing about what is a call.
 import type { AssistantMessage, StreamEvent, ToolCall, ToolCallFlag } from '@mimokit/protocol';
-import { isPythonSpace } from './python-format.ts';
+import { skipSpace } from './python-format.ts';
 import type { ToolRules, TypedValue } from './tool-arguments.ts';
 
 /** A call being read: its function and the values so far, in order of emission. */
@@ -16,76 +16,75 @@ export interface OpenCall {
 }
 
 export class MessageBuilder {
-  private events: StreamEvent[] = [];
-  private content = '';
-  private reasoning = '';
-  private readonly calls: ToolCall[] = [];
+  #events: StreamEvent[] = [];
+  #content = '';
+  #reasoning = '';
+  readonly #calls: ToolCall[] = [];
   /** White space at the start of the current piece, until something else follows. */
-  private blank = '';
-  private isBlank = true;
+  #blank = '';
+  #isBlank = true;
   /** Text goes nowhere: for a call that is delivered although its text stays reasoning. */
   muted = false;
 
   takeEvents(): StreamEvent[] {
-    const events = this.events;
-    this.events = [];
+    const events = this.#events;
+    this.#events = [];
     return events;
   }
 
   text(text: string): void {
     if (text === '' || this.muted) return;
-    if (!this.isBlank) {
-      this.emitText(text);
+    if (!this.#isBlank) {
+      this.#emitText(text);
       return;
     }
-    let at = 0;
-    while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
+    const at = skipSpace(text, 0);
     if (at === text.length) {
-      this.blank += text;
+      this.#blank += text;
       return;
     }
-    this.isBlank = false;
-    this.emitText(this.blank + text);
-    this.blank = '';
+    this.#isBlank = false;
+    this.#emitText(this.#blank + text);
+    this.#blank = '';
   }
 
   think(text: string): void {
     if (text === '') return;
-    this.reasoning += text;
-    this.delta('reasoning-delta', text);
+    this.#reasoning += text;
+    this.#delta('reasoning-delta', text);
   }
 
   start(call: OpenCall): void {
     call.announced = true;
-    this.events.push({ type: 'tool-input-start', id: call.id, name: call.tool.name });
+    this.#events.push({ type: 'tool-input-start', id: call.id, name: call.tool.name });
   }
 
   input(id: string, text: string): void {
     if (text === '') return;
-    const last = this.events.at(-1);
+    const last = this.#events.at(-1);
     if (last?.type === 'tool-input-delta' && last.id === id) last.text += text;
-    else this.events.push({ type: 'tool-input-delta', id, text });
+    else this.#events.push({ type: 'tool-input-delta', id, text });
   }
 
   /** The calls of one block are calls. `source` is the block as generated, kept when it holds exactly one. */
   commit(calls: readonly OpenCall[], source: string): void {
-    const whole = this.muted ? undefined : (this.isBlank ? this.blank : '') + source;
+    const whole = this.muted ? undefined : (this.#isBlank ? this.#blank : '') + source;
     for (const call of calls) {
       const text = call.json ?? argumentsText(call.values);
       if (!call.announced) {
         this.start(call);
         this.input(call.id, text);
       }
-      this.events.push({ type: 'tool-input-end', id: call.id });
+      this.#events.push({ type: 'tool-input-end', id: call.id });
       const done: ToolCall = { id: call.id, name: call.tool.name, arguments: text };
       if (calls.length === 1 && whole !== undefined) done.source = whole;
       const flags = flagsOf(call.values);
       if (flags.length > 0) done.flags = flags;
-      this.calls.push(done);
-      this.events.push({ type: 'tool-call', call: done });
+      this.#calls.push(done);
+      this.#events.push({ type: 'tool-call', call: done });
     }
-    this.blank = '';
-    this.isBlank = true;
+    this.#blank = '';
+    this.#isBlank = true;
   }
 
   /** The block is no call after all: its text is content, reported with the first of its announced calls. */
@@ -94,14 +93,14 @@ export class MessageBuilder {
     for (const call of calls) {
       if (!call.announced) continue;
       if (rest !== '' && !this.muted) {
-        if (this.isBlank) {
-          this.isBlank = false;
-          if (this.blank !== '') this.emitText(this.blank);
-          this.blank = '';
+        if (this.#isBlank) {
+          this.#isBlank = false;
+          if (this.#blank !== '') this.#emitText(this.#blank);
+          this.#blank = '';
         }
-        this.content += rest;
+        this.#content += rest;
       }
-      this.events.push({ type: 'tool-input-cancelled', id: call.id, text: this.muted ? '' : rest });
+      this.#events.push({ type: 'tool-input-cancelled', id: call.id, text: this.muted ? '' : rest });
       rest = '';
     }
     this.text(rest);
@@ -109,24 +108,24 @@ export class MessageBuilder {
 
   /** Ends the answer: white space after the last call is dropped, without any call it is the content. */
   finish(): AssistantMessage {
-    if (this.calls.length === 0 && this.blank !== '') this.emitText(this.blank);
-    this.blank = '';
-    const message: AssistantMessage = { role: 'assistant', content: this.content };
+    if (this.#calls.length === 0 && this.#blank !== '') this.#emitText(this.#blank);
+    this.#blank = '';
+    const message: AssistantMessage = { role: 'assistant', content: this.#content };
     // An empty field tells the template that a `</think>` in the content is text and no end of reasoning.
-    if (this.reasoning !== '' || this.content.includes('</think>')) message.reasoning = this.reasoning;
-    if (this.calls.length > 0) message.toolCalls = this.calls;
+    if (this.#reasoning !== '' || this.#content.includes('</think>')) message.reasoning = this.#reasoning;
+    if (this.#calls.length > 0) message.toolCalls = this.#calls;
     return message;
   }
 
-  private emitText(text: string): void {
-    this.content += text;
-    this.delta('text-delta', text);
+  #emitText(text: string): void {
+    this.#content += text;
+    this.#delta('text-delta', text);
   }
 
-  private delta(type: 'text-delta' | 'reasoning-delta', text: string): void {
-    const last = this.events.at(-1);
+  #delta(type: 'text-delta' | 'reasoning-delta', text: string): void {
+    const last = this.#events.at(-1);
     if (last?.type === type) last.text += text;
-    else this.events.push({ type, text });
+    else this.#events.push({ type, text });
   }
 }
 

@@ -5,7 +5,7 @@ import type { AssistantMessage, StreamEvent, Tool } from '@mimokit/protocol';
 import type { CallContext, CallGrammar, LiveScan } from './call-grammar.ts';
 import { FenceTracker } from './fence.ts';
 import { MessageBuilder } from './message-builder.ts';
-import { isPythonSpace } from './python-format.ts';
+import { skipSpace } from './python-format.ts';
 import { findRescue, type RescuePolicy } from './rescue.ts';
 import { settle } from './settle.ts';
 import { tagCalls } from './tag-calls.ts';
@@ -67,279 +67,278 @@ class OutputMachine implements OutputParser, CallContext {
   readonly builder: MessageBuilder = new MessageBuilder();
   readonly tools: ReadonlyMap<string, ToolRules>;
   readonly nextId: () => string;
-  private readonly grammar: CallGrammar;
-  private readonly rescue: RescuePolicy;
-  private readonly thinkIsContent: boolean;
-  private state: State = 'lead';
-  private fence = new FenceTracker();
-  private scan: LiveScan | undefined;
+  readonly #grammar: CallGrammar;
+  readonly #rescue: RescuePolicy;
+  readonly #thinkIsContent: boolean;
+  #state: State = 'lead';
+  #fence = new FenceTracker();
+  #scan: LiveScan | undefined;
   /** Text that is not settled yet: a possible call inside reasoning or an open fence, white space before a first tag. */
-  private held = '';
-  private isHolding = false;
+  #held = '';
+  #isHolding = false;
   /** The end of the last piece, when a tag may begin there. */
-  private carry = '';
+  #carry = '';
   /** A high surrogate at the end of the last piece: halves are never sent apart. */
-  private half = '';
+  #half = '';
 
   constructor(options: ParserOptions) {
     this.tools = compileTools(options.tools ?? []);
     this.nextId = options.nextId ?? randomCallId;
-    this.grammar = options.calls ?? tagCalls;
-    this.rescue = options.rescue ?? 'move';
-    this.thinkIsContent = options.unclosedThink === 'content';
-    if (options.output === 'reasoning') this.openThink();
+    this.#grammar = options.calls ?? tagCalls;
+    this.#rescue = options.rescue ?? 'move';
+    this.#thinkIsContent = options.unclosedThink === 'content';
+    if (options.output === 'reasoning') this.#openThink();
   }
 
   push(text: string): StreamEvent[] {
     if (text === '') return [];
-    let piece = this.half + text;
-    this.half = '';
+    let piece = this.#half + text;
+    this.#half = '';
     const last = piece.charCodeAt(piece.length - 1);
     if (last >= 0xd800 && last <= 0xdbff) {
-      this.half = piece.slice(-1);
+      this.#half = piece.slice(-1);
       piece = piece.slice(0, -1);
     }
-    this.run(piece, false);
+    this.#run(piece, false);
     return this.builder.takeEvents();
   }
 
   end(): ParsedOutput {
-    const rest = this.half;
-    this.half = '';
-    this.run(rest, true);
-    const unclosedThink = this.state === 'think' || this.state === 'think-candidate' || this.state === 'think-held';
-    this.finish();
+    const rest = this.#half;
+    this.#half = '';
+    this.#run(rest, true);
+    const unclosedThink = this.#state === 'think' || this.#state === 'think-candidate' || this.#state === 'think-held';
+    this.#finish();
     const message = this.builder.finish();
     return { message, events: this.builder.takeEvents(), unclosedThink };
   }
 
-  private run(piece: string, isFinal: boolean): void {
-    let text = this.carry + piece;
-    this.carry = '';
+  #run(piece: string, isFinal: boolean): void {
+    let text = this.#carry + piece;
+    this.#carry = '';
     let at = 0;
     while (at < text.length) {
-      const next = this.step(text, at, isFinal);
+      const next = this.#step(text, at, isFinal);
       if (next < 0) {
-        this.carry = text.slice(-next - 1);
+        this.#carry = text.slice(-next - 1);
         return;
       }
       at = next;
-      if (this.carry === '') continue;
-      text = this.carry + text.slice(at);
-      this.carry = '';
+      if (this.#carry === '') continue;
+      text = this.#carry + text.slice(at);
+      this.#carry = '';
       at = 0;
     }
   }
 
   /** One step from text[at]; returns where it stopped, or -stop - 1 when a tag there needs more text. */
-  private step(text: string, at: number, isFinal: boolean): number {
-    switch (this.state) {
+  #step(text: string, at: number, isFinal: boolean): number {
+    switch (this.#state) {
       case 'lead':
-        return this.lead(text, at, isFinal);
+        return this.#lead(text, at, isFinal);
       case 'think':
       case 'think-held':
-        return this.think(text, at, isFinal);
+        return this.#think(text, at, isFinal);
       case 'think-candidate':
       case 'fence-candidate':
-        return this.candidate(text, at, isFinal);
+        return this.#candidate(text, at, isFinal);
       case 'content':
-        return this.content(text, at, isFinal);
+        return this.#content(text, at, isFinal);
       case 'call':
-        return this.call(text, at, isFinal);
+        return this.#call(text, at, isFinal);
     }
   }
 
-  private lead(text: string, start: number, isFinal: boolean): number {
+  #lead(text: string, start: number, isFinal: boolean): number {
     let at = start;
     while (at < text.length && isLeadingSpace(text.charCodeAt(at))) at++;
-    this.held += text.slice(start, at);
+    this.#held += text.slice(start, at);
     if (at === text.length) return at;
     const match = matchTag(text, at, thinkOpen, isFinal);
     if (match === perhaps) return -at - 1;
     if (match === yes) {
-      this.held = '';
-      this.openThink();
+      this.#held = '';
+      this.#openThink();
       return at + thinkOpen.length;
     }
-    this.state = 'content';
-    this.plain(this.held);
-    this.held = '';
+    this.#state = 'content';
+    this.#plain(this.#held);
+    this.#held = '';
     return at;
   }
 
-  private openThink(): void {
-    this.state = this.thinkIsContent ? 'think-held' : 'think';
+  #openThink(): void {
+    this.#state = this.#thinkIsContent ? 'think-held' : 'think';
   }
 
-  private think(text: string, start: number, isFinal: boolean): number {
-    const isHeld = this.state === 'think-held';
+  #think(text: string, start: number, isFinal: boolean): number {
+    const isHeld = this.#state === 'think-held';
     for (let at = text.indexOf('<', start); at >= 0; at = text.indexOf('<', at + 1)) {
       const ends = matchTag(text, at, thinkClose, isFinal);
-      const calls = isHeld || this.rescue === 'ignore' ? no : matchTag(text, at, open, isFinal);
+      const calls = isHeld || this.#rescue === 'ignore' ? no : matchTag(text, at, open, isFinal);
       if (ends === no && calls === no) continue;
-      this.reason(text.slice(start, at), isHeld);
+      this.#reason(text.slice(start, at), isHeld);
       if (ends === yes) {
-        this.builder.think(this.held);
-        this.held = '';
-        this.fence = new FenceTracker();
-        this.state = 'content';
+        this.builder.think(this.#held);
+        this.#held = '';
+        this.#fence = new FenceTracker();
+        this.#state = 'content';
         return at + thinkClose.length;
       }
       if (calls !== yes) return -at - 1;
-      this.held = open;
-      this.state = 'think-candidate';
+      this.#held = open;
+      this.#state = 'think-candidate';
       return at + open.length;
     }
-    this.reason(text.slice(start), isHeld);
+    this.#reason(text.slice(start), isHeld);
     return text.length;
   }
 
-  private reason(text: string, isHeld: boolean): void {
+  #reason(text: string, isHeld: boolean): void {
     if (isHeld) {
-      this.held += text;
+      this.#held += text;
       return;
     }
-    if (this.rescue !== 'ignore') this.fence.feedAll(text);
+    if (this.#rescue !== 'ignore') this.#fence.feedAll(text);
     this.builder.think(text);
   }
 
   /** After a `<tool_call>` that may only be looked at: white space, then what makes it a possible call, or not. */
-  private candidate(text: string, start: number, isFinal: boolean): number {
-    const inFence = this.state === 'fence-candidate';
-    let at = start;
-    while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
-    if (inFence) this.fence.feedAll(text, start, at);
-    this.held += text.slice(start, at);
+  #candidate(text: string, start: number, isFinal: boolean): number {
+    const inFence = this.#state === 'fence-candidate';
+    const at = skipSpace(text, start);
+    if (inFence) this.#fence.feedAll(text, start, at);
+    this.#held += text.slice(start, at);
     if (at === text.length) return at;
-    const match = matchTag(text, at, this.grammar.opener, isFinal);
+    const match = matchTag(text, at, this.#grammar.opener, isFinal);
     if (match === perhaps) return -at - 1;
     if (match === no) {
-      this.dropCandidate();
+      this.#dropCandidate();
       return at;
     }
-    if (inFence) this.isHolding = true;
-    this.state = inFence ? 'content' : 'think-held';
+    if (inFence) this.#isHolding = true;
+    this.#state = inFence ? 'content' : 'think-held';
     return at;
   }
 
-  private dropCandidate(): void {
-    const inFence = this.state === 'fence-candidate';
-    const text = this.held;
-    this.held = '';
-    this.state = inFence ? 'content' : 'think';
+  #dropCandidate(): void {
+    const inFence = this.#state === 'fence-candidate';
+    const text = this.#held;
+    this.#held = '';
+    this.#state = inFence ? 'content' : 'think';
     if (inFence) this.builder.text(text);
-    else this.reason(text, false);
+    else this.#reason(text, false);
   }
 
-  private content(text: string, start: number, isFinal: boolean): number {
-    const { fence } = this;
+  #content(text: string, start: number, isFinal: boolean): number {
+    const fence = this.#fence;
     let from = start;
     for (let at = start; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (code === 60) {
-        const match = this.isHolding ? no : matchTag(text, at, open, isFinal);
+        const match = this.#isHolding ? no : matchTag(text, at, open, isFinal);
         if (match !== no) {
-          this.say(text.slice(from, at));
+          this.#say(text.slice(from, at));
           if (match === perhaps) return -at - 1;
           fence.midLine();
           if (fence.open) {
-            this.held = open;
-            this.state = 'fence-candidate';
+            this.#held = open;
+            this.#state = 'fence-candidate';
           } else {
-            this.scan = this.grammar.scan(this);
-            this.state = 'call';
+            this.#scan = this.#grammar.scan(this);
+            this.#state = 'call';
           }
           return at + open.length;
         }
       }
       if (fence.idle && code !== 10) continue;
-      if (!fence.feed(code) || !this.isHolding) continue;
+      if (!fence.feed(code) || !this.#isHolding) continue;
       // The fence has closed behind a possible call: it was an example.
-      this.say(text.slice(from, at + 1));
+      this.#say(text.slice(from, at + 1));
       from = at + 1;
-      this.release();
+      this.#release();
     }
-    this.say(text.slice(from));
+    this.#say(text.slice(from));
     return text.length;
   }
 
-  private say(text: string): void {
-    if (this.isHolding) this.held += text;
+  #say(text: string): void {
+    if (this.#isHolding) this.#held += text;
     else this.builder.text(text);
   }
 
-  private release(): void {
-    this.isHolding = false;
-    this.builder.text(this.held);
-    this.held = '';
+  #release(): void {
+    this.#isHolding = false;
+    this.builder.text(this.#held);
+    this.#held = '';
   }
 
   /** Content that holds no tag. */
-  private plain(text: string): void {
-    this.fence.feedAll(text);
+  #plain(text: string): void {
+    this.#fence.feedAll(text);
     this.builder.text(text);
   }
 
-  private call(text: string, start: number, isFinal: boolean): number {
-    const scan = this.scan!;
+  #call(text: string, start: number, isFinal: boolean): number {
+    const scan = this.#scan!;
     const at = scan.feed(text, start, isFinal);
     if (scan.status === 'more') return at < text.length ? -at - 1 : at;
-    const again = this.endCall(scan, false);
+    const again = this.#endCall(scan, false);
     if (at >= again.length) return at - again.length;
-    this.carry = again;
+    this.#carry = again;
     return at;
   }
 
   /** Returns the end of the block's text that has to be read again, as the possible beginning of another. */
-  private endCall(scan: LiveScan, isFinal: boolean): string {
-    this.scan = undefined;
-    this.state = 'content';
+  #endCall(scan: LiveScan, isFinal: boolean): string {
+    this.#scan = undefined;
+    this.#state = 'content';
     if (scan.status === 'done') {
       if (scan.isKnown) this.builder.commit(scan.calls, scan.raw);
       else this.builder.cancel(scan.calls, scan.raw);
-      this.plain(scan.tail);
+      this.#plain(scan.tail);
       return '';
     }
     this.builder.cancel(scan.calls, open);
-    const { carry, held } = settle(this, this.grammar, scan.raw + scan.tail, open.length, this.fence, isFinal);
-    this.held = held;
-    this.isHolding = held !== '';
+    const { carry, held } = settle(this, this.#grammar, scan.raw + scan.tail, open.length, this.#fence, isFinal);
+    this.#held = held;
+    this.#isHolding = held !== '';
     return carry;
   }
 
-  private finish(): void {
-    if (this.state === 'lead') this.plain(this.held);
-    if (this.state === 'think-candidate') this.dropCandidate();
+  #finish(): void {
+    if (this.#state === 'lead') this.#plain(this.#held);
+    if (this.#state === 'think-candidate') this.#dropCandidate();
     // What was held back in a think may go on as content and end like any other.
-    if (this.state === 'think-held') this.finishThink();
-    if (this.state === 'fence-candidate') this.dropCandidate();
-    if (this.state === 'call') {
-      this.scan!.finish();
-      this.endCall(this.scan!, true);
+    if (this.#state === 'think-held') this.#finishThink();
+    if (this.#state === 'fence-candidate') this.#dropCandidate();
+    if (this.#state === 'call') {
+      this.#scan!.finish();
+      this.#endCall(this.#scan!, true);
     }
-    if (this.isHolding) {
-      if (this.fence.closes()) this.release();
-      else settle(this, this.grammar, this.held, 0, undefined, true);
-      this.isHolding = false;
+    if (this.#isHolding) {
+      if (this.#fence.closes()) this.#release();
+      else settle(this, this.#grammar, this.#held, 0, undefined, true);
+      this.#isHolding = false;
     }
   }
 
   /** A `<think>` that never closed, with a possible call in it or with all of it held back. */
-  private finishThink(): void {
-    const { held } = this;
-    this.held = '';
-    if (this.thinkIsContent) {
-      this.state = 'content';
-      this.run(held, true);
+  #finishThink(): void {
+    const held = this.#held;
+    this.#held = '';
+    if (this.#thinkIsContent) {
+      this.#state = 'content';
+      this.#run(held, true);
       return;
     }
-    const at = findRescue(this, this.grammar, held, this.fence);
-    this.builder.think(at < 0 || this.rescue === 'keep' ? held : held.slice(0, at));
+    const at = findRescue(this, this.#grammar, held, this.#fence);
+    this.builder.think(at < 0 || this.#rescue === 'keep' ? held : held.slice(0, at));
     if (at < 0) return;
-    this.builder.muted = this.rescue === 'keep';
-    this.fence = new FenceTracker();
-    this.state = 'content';
-    this.run(held.slice(at), true);
+    this.builder.muted = this.#rescue === 'keep';
+    this.#fence = new FenceTracker();
+    this.#state = 'content';
+    this.#run(held.slice(at), true);
   }
 }
 

@@ -141,11 +141,17 @@ export function isPythonSpace(code: number): boolean {
   return code <= 0x200a || code === 0x2028 || code === 0x2029 || code === 0x202f || code === 0x205f || code === 0x3000;
 }
 
+/** Index of the first character at or after `from` that is no white space; the length when there is none. */
+export function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
 /** str.strip(). */
 export function pythonStrip(text: string): string {
-  let start = 0;
+  const start = skipSpace(text, 0);
   let end = text.length;
-  while (start < end && isPythonSpace(text.charCodeAt(start))) start++;
   while (end > start && isPythonSpace(text.charCodeAt(end - 1))) end--;
   return start === 0 && end === text.length ? text : text.slice(start, end);
 }

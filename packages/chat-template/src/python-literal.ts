@@ -10,7 +10,7 @@ export function readPythonLiteral(source: string): string | undefined {
   let value = reader.value(0);
   if (value === undefined) return undefined;
   reader.space();
-  if (reader.peek() === ',') value = reader.items(value, '', 0);
+  if (reader.peek() === ',') value = reader.rest(value);
   return value !== undefined && reader.at === source.length ? value : undefined;
 }
 
@@ -18,10 +18,15 @@ class LiteralReader {
   readonly source: string;
   at = 0;
   /** Brackets that are open: a newline is white space only inside one. */
-  private brackets = 0;
+  #brackets = 0;
 
   constructor(source: string) {
     this.source = source;
+  }
+
+  /** A tuple without parentheses, after its first value. */
+  rest(first: string): string | undefined {
+    return this.#items(first, '', 0);
   }
 
   peek(): string {
@@ -34,7 +39,7 @@ class LiteralReader {
       if (c === '#') {
         const end = this.source.indexOf('\n', this.at);
         this.at = end < 0 ? this.source.length - 1 : end;
-      } else if (c !== ' ' && c !== '\t' && c !== '\f' && (this.brackets === 0 || (c !== '\n' && c !== '\r'))) return;
+      } else if (c !== ' ' && c !== '\t' && c !== '\f' && (this.#brackets === 0 || (c !== '\n' && c !== '\r'))) return;
     }
   }
 
@@ -42,40 +47,40 @@ class LiteralReader {
     if (depth > maxDepth) return undefined;
     this.space();
     const c = this.peek();
-    if (c === '{') return this.dict(depth);
+    if (c === '{') return this.#dict(depth);
     if (c === '[') {
       this.at++;
-      this.brackets++;
-      return this.items(undefined, ']', depth);
+      this.#brackets++;
+      return this.#items(undefined, ']', depth);
     }
-    if (c === '(') return this.parenthesis(depth);
+    if (c === '(') return this.#parenthesis(depth);
     if (c === '+' || c === '-') {
       this.at++;
       this.space();
-      const number = this.number();
+      const number = this.#number();
       return number === undefined || c === '+' || number === '0' ? number : `-${number}`;
     }
-    if ((c >= '0' && c <= '9') || c === '.') return this.number();
+    if ((c >= '0' && c <= '9') || c === '.') return this.#number();
     for (const [word, json] of words) {
       if (this.source.startsWith(word, this.at) && !isWord(this.source.charCodeAt(this.at + word.length))) {
         this.at += word.length;
         return json;
       }
     }
-    return this.strings();
+    return this.#strings();
   }
 
   /** Comma-separated values up to `close` ('' = the end of the text), after `first` when that was already read. */
-  items(first: string | undefined, close: string, depth: number): string | undefined {
+  #items(first: string | undefined, close: string, depth: number): string | undefined {
     let json = first ?? '';
     for (let some = first !== undefined; ; some = true) {
       this.space();
-      if (this.ends(close)) return `[${json}]`;
+      if (this.#ends(close)) return `[${json}]`;
       if (some) {
         if (this.peek() !== ',') return undefined;
         this.at++;
         this.space();
-        if (this.ends(close)) return `[${json}]`;
+        if (this.#ends(close)) return `[${json}]`;
       }
       const value = this.value(depth + 1);
       if (value === undefined) return undefined;
@@ -83,37 +88,37 @@ class LiteralReader {
     }
   }
 
-  ends(close: string): boolean {
+  #ends(close: string): boolean {
     if (close === '') return this.at >= this.source.length;
     if (this.peek() !== close) return false;
     this.at++;
-    this.brackets--;
+    this.#brackets--;
     return true;
   }
 
-  parenthesis(depth: number): string | undefined {
+  #parenthesis(depth: number): string | undefined {
     this.at++;
-    this.brackets++;
+    this.#brackets++;
     this.space();
-    if (this.ends(')')) return '[]';
+    if (this.#ends(')')) return '[]';
     const value = this.value(depth + 1);
     if (value === undefined) return undefined;
     this.space();
-    return this.ends(')') ? value : this.items(value, ')', depth);
+    return this.#ends(')') ? value : this.#items(value, ')', depth);
   }
 
-  dict(depth: number): string | undefined {
+  #dict(depth: number): string | undefined {
     this.at++;
-    this.brackets++;
+    this.#brackets++;
     let json = '';
     for (;;) {
       this.space();
-      if (this.ends('}')) return `{${json}}`;
+      if (this.#ends('}')) return `{${json}}`;
       if (json !== '') {
         if (this.peek() !== ',') return undefined;
         this.at++;
         this.space();
-        if (this.ends('}')) return `{${json}}`;
+        if (this.#ends('}')) return `{${json}}`;
       }
       const key = this.value(depth + 1);
       if (key === undefined || key.startsWith('[') || key.startsWith('{')) return undefined;
@@ -126,64 +131,30 @@ class LiteralReader {
     }
   }
 
-  number(): string | undefined {
+  /** Takes what may belong to a number and lets the number readers of JavaScript judge it: they agree with Python on all but
+   *  underscores and leading zeros. */
+  #number(): string | undefined {
     const start = this.at;
-    const prefix = this.source.slice(start, start + 2).toLowerCase();
-    if (prefix === '0x' || prefix === '0o' || prefix === '0b') {
-      this.at += 2;
-      const digits = this.digits(prefix === '0x' ? isHex : isDigit);
-      if (digits === undefined || digits.length > 1000 || isWord(this.source.charCodeAt(this.at))) return undefined;
-      try {
-        return String(BigInt(prefix + digits));
-      } catch {
-        return undefined;
-      }
-    }
-    const whole = this.peek() === '.' ? '' : this.digits(isDigit);
-    if (whole === undefined) return undefined;
-    let isFloat = false;
-    let text = whole;
-    if (this.peek() === '.') {
-      isFloat = true;
-      this.at++;
-      const decimals = isDigit(this.source.charCodeAt(this.at)) ? this.digits(isDigit) : '';
-      if (decimals === undefined || (whole === '' && decimals === '')) return undefined;
-      text += `.${decimals}`;
-    }
-    if (this.peek() === 'e' || this.peek() === 'E') {
-      isFloat = true;
-      this.at++;
-      const sign = this.peek() === '-' || this.peek() === '+' ? this.source.charAt(this.at++) : '';
-      const digits = this.digits(isDigit);
-      if (digits === undefined) return undefined;
-      text += `e${sign}${digits}`;
-    }
-    if (isWord(this.source.charCodeAt(this.at))) return undefined;
-    if (isFloat) {
-      const value = Number(text);
-      return Number.isFinite(value) ? pythonFloat(value) : undefined;
-    }
-    // Python has no integer with a leading zero, except zeros alone.
-    if (text.length > 1 && text.startsWith('0')) return Number(text) === 0 ? '0' : undefined;
-    return text;
-  }
-
-  /** Digits with single underscores between them, which are dropped. */
-  digits(accepts: (code: number) => boolean): string | undefined {
-    let digits = '';
-    let from = this.at;
-    for (; ; this.at++) {
+    const isPrefixed = this.source.charAt(start) === '0' && 'xXoObB'.includes(this.source.charAt(start + 1) || ' ');
+    for (; this.at < this.source.length; this.at++) {
       const code = this.source.charCodeAt(this.at);
-      if (accepts(code)) continue;
-      digits += this.source.slice(from, this.at);
-      if (this.at === from) return undefined;
-      if (code !== 95) return digits;
-      from = this.at + 1;
+      const isSign = (code === 43 || code === 45) && !isPrefixed && (this.source.charCodeAt(this.at - 1) | 32) === 101;
+      if (!isWord(code) && code !== 46 && (!isSign || this.at === start)) break;
     }
+    const written = this.source.slice(start, this.at);
+    if (written.includes('__') || written.includes('_.') || written.includes('._') || written.endsWith('_')) return undefined;
+    const text = written.replaceAll('_', '');
+    if (text === '') return undefined;
+    const value = Number(text);
+    if (!Number.isFinite(value)) return isDigits(text) ? text : undefined;
+    if (isPrefixed) return text.length > 1000 ? undefined : String(BigInt(text));
+    if (!isDigits(text)) return pythonFloat(value);
+    if (value === 0) return '0';
+    return text.startsWith('0') ? undefined : text;
   }
 
   /** Adjacent string literals are one string. */
-  strings(): string | undefined {
+  #strings(): string | undefined {
     let value = '';
     for (let some = false; ; some = true) {
       this.space();
@@ -194,13 +165,13 @@ class LiteralReader {
       if (quote !== "'" && quote !== '"') return some ? JSON.stringify(value) : undefined;
       const triple = this.source.startsWith(quote.repeat(3), quoteAt) ? quote.repeat(3) : quote;
       this.at = quoteAt + triple.length;
-      const part = this.string(triple, raw);
+      const part = this.#string(triple, raw);
       if (part === undefined) return undefined;
       value += part;
     }
   }
 
-  string(quote: string, raw: boolean): string | undefined {
+  #string(quote: string, raw: boolean): string | undefined {
     let value = '';
     let from = this.at;
     for (; this.at < this.source.length; this.at++) {
@@ -217,7 +188,7 @@ class LiteralReader {
         continue;
       }
       value += this.source.slice(from, this.at++);
-      const escaped = this.escape();
+      const escaped = this.#escape();
       if (escaped === undefined) return undefined;
       value += escaped;
       from = this.at--;
@@ -226,7 +197,7 @@ class LiteralReader {
   }
 
   /** Reads what follows a backslash and stops after it. */
-  escape(): string | undefined {
+  #escape(): string | undefined {
     const c = this.source.charAt(this.at++);
     const index = '\n\\\'"abfnrtv'.indexOf(c);
     if (c !== '' && index >= 0) return ['', '\\', "'", '"', '\x07', '\b', '\f', '\n', '\r', '\t', '\v'][index]!;
@@ -253,6 +224,11 @@ const words: readonly (readonly [string, string])[] = [
   ['False', 'false'],
   ['None', 'null'],
 ];
+
+function isDigits(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (!isDigit(text.charCodeAt(i))) return false;
+  return true;
+}
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;

@@ -58,7 +58,7 @@ export interface RenderedPrompt {
 export function renderPrompt(profile: Profile, request: RenderRequest): RenderedPrompt {
   const { messages, tools = [], from = 0 } = request;
   if (messages.length === 0) {
-    throw new MimoError('invalid-message', 'messages is empty; a prompt needs at least one message.', {
+    throw new MimoError('invalid-message', 'messages is empty.', {
       hint: "Send a user message: { role: 'user', content: '…' }.",
     });
   }
@@ -98,13 +98,13 @@ export function renderPrompt(profile: Profile, request: RenderRequest): Rendered
 }
 
 class PromptWriter {
-  readonly profile: Profile;
+  readonly #profile: Profile;
   readonly literal: LiteralSpan[] = [];
   readonly messageEnds: number[] = [];
   text = '';
 
   constructor(profile: Profile) {
-    this.profile = profile;
+    this.#profile = profile;
   }
 
   /** Appends what somebody wrote. */
@@ -117,7 +117,7 @@ class PromptWriter {
 
   systemTurn(content: Content | undefined, tools: readonly Tool[]): void {
     this.text += '<|im_start|>system\n';
-    if (content === undefined) this.text += this.profile.defaultSystem;
+    if (content === undefined) this.text += this.#profile.defaultSystem;
     else this.content(content, 0);
     if (tools.length > 0) {
       this.text += toolsHead;
@@ -137,7 +137,7 @@ class PromptWriter {
   turn(index: number, message: Message | undefined): void {
     if (typeof message?.role !== 'string') {
       throw new MimoError('invalid-message', `messages[${index}].role must be a string.`, {
-        hint: 'Roles are system, user, assistant and tool; any other prints as it is.',
+        hint: 'Use system, user, assistant or tool.',
         field: `messages[${index}].role`,
       });
     }
@@ -205,8 +205,8 @@ class PromptWriter {
     if (!Array.isArray(content)) throw badContent(index, '');
     for (const [position, part] of content.entries()) {
       if (typeof part !== 'object' || part === null) throw badContent(index, `[${position}]`);
-      const kind = this.profile.media === null ? undefined : mediaKind(part);
-      if (kind !== undefined) this.text += this.profile.media![kind];
+      const kind = this.#profile.media === null ? undefined : mediaKind(part);
+      if (kind !== undefined) this.text += this.#profile.media![kind];
       else if (typeof part.text === 'string') this.write(part.text, index, 'content');
     }
   }
@@ -233,7 +233,7 @@ function badContent(index: number, at: string): MimoError {
 function argumentsOf(call: ToolCall, field: string): JsonObject {
   const bad = (why: string, cause?: unknown): MimoError =>
     new MimoError('invalid-message', `${field}.arguments ${why}.`, {
-      hint: 'Arguments are JSON text of one object, as the model or the client gave them.',
+      hint: 'Give JSON text of one object.',
       field: `${field}.arguments`,
       cause,
     });

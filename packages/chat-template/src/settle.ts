@@ -2,7 +2,7 @@
 // Finds the calls in it, silently (nothing was announced), and gives the rest to the builder as text.
 import type { CallContext, CallGrammar } from './call-grammar.ts';
 import type { FenceTracker } from './fence.ts';
-import { isPythonSpace } from './python-format.ts';
+import { skipSpace } from './python-format.ts';
 import { heldBack, matchTag, no, open } from './tag-scanner.ts';
 
 export interface Settled {
@@ -78,7 +78,6 @@ function hold(context: CallContext, grammar: CallGrammar, text: string, done: nu
 
 /** Whether a block may go on at text[from], as far as it can be seen without reading it. */
 function mayBegin(grammar: CallGrammar, text: string, from: number): boolean {
-  let at = from;
-  while (at < text.length && isPythonSpace(text.charCodeAt(at))) at++;
+  const at = skipSpace(text, from);
   return matchTag(text, at, grammar.opener, false) !== no;
 }

@@ -21,24 +21,24 @@ export interface TypedValue {
 /** The parameters of one tool, looked up by name. */
 export class ToolRules {
   readonly name: string;
-  private readonly root: unknown;
-  private readonly rules = new Map<string, ParameterRule>();
-  private readonly undeclared: ParameterRule;
+  readonly #root: unknown;
+  readonly #rules = new Map<string, ParameterRule>();
+  readonly #undeclared: ParameterRule;
 
   constructor(tool: Tool) {
     this.name = tool.name;
-    this.root = tool.parameters;
-    const additional = jsonGet(this.root, 'additionalProperties');
-    this.undeclared = ruleOf(isJsonObject(additional) ? additional : undefined, this.root);
+    this.#root = tool.parameters;
+    const additional = jsonGet(this.#root, 'additionalProperties');
+    this.#undeclared = ruleOf(isJsonObject(additional) ? additional : undefined, this.#root);
   }
 
   rule(key: string): ParameterRule {
-    const known = this.rules.get(key);
+    const known = this.#rules.get(key);
     if (known) return known;
-    const schema = jsonGet(jsonGet(this.root, 'properties'), key);
-    if (schema === undefined || schema === null) return this.undeclared;
-    const rule = ruleOf(schema, this.root);
-    this.rules.set(key, rule);
+    const schema = jsonGet(jsonGet(this.#root, 'properties'), key);
+    if (schema === undefined || schema === null) return this.#undeclared;
+    const rule = ruleOf(schema, this.#root);
+    this.#rules.set(key, rule);
     return rule;
   }
 }
