@@ -1,3 +1,7 @@
 import { library } from '../../scripts/library.ts';
 
-export default library({ index: 'src/index.ts', 'run-tools': 'src/run-tools.ts' });
+export default library({
+  index: 'src/index.ts',
+  'run-tools': 'src/run-tools.ts',
+  raw: 'src/raw.ts',
+});

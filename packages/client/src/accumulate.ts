@@ -207,7 +207,7 @@ export function createAccumulator(options: { maxChars: number }): Accumulator {
   };
 }
 
-function reasonOf(wire: string | undefined, hasCalls: boolean): FinishReason {
+export function reasonOf(wire: string | undefined, hasCalls: boolean): FinishReason {
   switch (wire) {
     case undefined:
     case 'stop':
@@ -229,7 +229,7 @@ function reasonOf(wire: string | undefined, hasCalls: boolean): FinishReason {
   }
 }
 
-function usageOf(wire: ChatCompletionUsage): Usage {
+export function usageOf(wire: ChatCompletionUsage): Usage {
   return {
     promptTokens: wire.prompt_tokens ?? 0,
     cachedTokens: wire.prompt_tokens_details?.cached_tokens ?? 0,

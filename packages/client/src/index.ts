@@ -1,6 +1,8 @@
 // A chat model over HTTP, and the tool loop (also as the subpath /run-tools, without HTTP).
-export { type ClientLimits, type ClientOptions, createClient } from './client.ts';
+export { type ClientOptions, createClient } from './client.ts';
+export type { EndpointOptions } from './endpoint.ts';
 export type { RetryNotice, Timeouts } from './exchange.ts';
+export type { ClientLimits, HttpOptions } from './http-model.ts';
 export { type Preset, type PresetName, presets, type ReasoningField } from './presets.ts';
 export type { RetryPolicy } from './retry.ts';
 export {

@@ -22,9 +22,23 @@ export interface Preset {
   readonly mtp: boolean;
   /** Most stop texts in one request. */
   readonly maxStops?: number;
+  /** What `/completions` of this server wants beside the prompt; left out: the server has no such route. */
+  readonly completions?: CompletionsDialect;
   /** How long the response headers may take. Servers that send them with the first token need the time of a prefill. */
   readonly connectMs: number;
 }
+
+export interface CompletionsDialect {
+  /** Fields of every request. */
+  readonly fields: Readonly<Record<string, unknown>>;
+  /** The field that takes ids which end the answer; left out: the server knows its end-of-sequence ids alone. */
+  readonly stopIdsField?: string;
+  /** False: prompts are text only. */
+  readonly promptIds: boolean;
+}
+
+/** The think and tool tags are text of the answer; a checkpoint that marks them as special would lose them without this. */
+const keepTags = { skip_special_tokens: false, spaces_between_special_tokens: false };
 
 const openaiSampling = {
   temperature: 'temperature',
@@ -60,6 +74,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     sampling: engineSampling,
     seed: true,
     mtp: false,
+    completions: { fields: keepTags, stopIdsField: 'stop_token_ids', promptIds: true },
     connectMs: 60_000,
   },
   /** Since 2026 vLLM writes `reasoning` and reads both names. */
@@ -72,6 +87,12 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     sampling: engineSampling,
     seed: true,
     mtp: false,
+    // Without this a text prompt gets a second begin-of-sequence token where the tokenizer has one.
+    completions: {
+      fields: { ...keepTags, add_special_tokens: false },
+      stopIdsField: 'stop_token_ids',
+      promptIds: true,
+    },
     connectMs: 60_000,
   },
   /** llama-server, started with --jinja. Its headers come with the first token. */
@@ -84,6 +105,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     sampling: { ...engineSampling, repetitionPenalty: 'repeat_penalty' },
     seed: true,
     mtp: false,
+    completions: { fields: { cache_prompt: true }, promptIds: true },
     connectMs: 600_000,
   },
   /** A MimoKit server; also the best guess for an unknown one. */
@@ -96,6 +118,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     sampling: engineSampling,
     seed: true,
     mtp: true,
+    completions: { fields: {}, promptIds: false },
     connectMs: 60_000,
   },
 };

@@ -9,8 +9,6 @@ export interface RequestContext {
   preset: Preset;
   model: string;
   stream: boolean;
-  /** Further fields of the body; they win over what is built here. */
-  extraBody?: Readonly<Record<string, unknown>>;
 }
 
 /** Throws `invalid-argument` for what the server does not know, instead of leaving it out. */
@@ -32,22 +30,28 @@ export function buildRequest(request: ChatRequest, context: RequestContext): Rec
     else body['chat_template_kwargs'] = { enable_thinking: request.thinking };
   }
   if (request.maxTokens !== undefined) body[preset.maxTokensField] = request.maxTokens;
-  for (const [key, value] of Object.entries(request.sampling ?? {})) {
-    if (value === undefined) continue;
-    body[samplingField(key, preset)] = value;
-  }
   if (request.stop && request.stop.length > 0) {
     if (preset.maxStops !== undefined && request.stop.length > preset.maxStops) {
       throw unknownTo(preset, `${request.stop.length} stop texts`, `Send at most ${preset.maxStops}.`, 'stop');
     }
     body['stop'] = [...request.stop];
   }
+  return { ...body, ...samplingFields(request, preset) };
+}
+
+/** Sampling, seed and mtp in a preset's spelling. Throws `invalid-argument` for what the server does not know. */
+export function samplingFields(request: ChatRequest, preset: Preset): Record<string, unknown> {
+  const body: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(request.sampling ?? {})) {
+    if (value === undefined) continue;
+    body[samplingField(key, preset)] = value;
+  }
   if (request.seed !== undefined) {
     if (!preset.seed) throw unknownTo(preset, 'seed', 'Leave it out.', 'seed');
     body['seed'] = request.seed;
   }
   if (request.mtp === false && preset.mtp) body['mtp'] = false;
-  return { ...body, ...context.extraBody };
+  return body;
 }
 
 function samplingField(key: string, preset: Preset): string {
