@@ -1,8 +1,9 @@
 // Text without added tokens → ids: normalise, UTF-8, split into words, look each up or merge it. Holds the buffers and the
 // word cache of one tokenizer; the public interface is tokenizer.ts.
+import { asciiWordBytes } from './ascii-word.ts';
 import { Merger } from './bpe.ts';
 import { nfcFlags, normalizeNfc } from './nfc.ts';
-import { scannerFor } from './pretokenize/rules.ts';
+import { hasPlainWords, scannerFor } from './pretokenize/rules.ts';
 import type { Scanner } from './pretokenize/runs.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { maxWordBytes, WordCache } from './word-cache.ts';
@@ -22,12 +23,14 @@ export class Encoder {
   #view!: DataView;
   readonly #vocabulary: Vocabulary;
   readonly #scan: Scanner;
+  readonly #hasPlainWords: boolean;
   readonly #merger: Merger;
   readonly #cache = new WordCache();
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#scan = scannerFor(vocabulary.spec.split);
+    this.#hasPlainWords = hasPlainWords(vocabulary.spec.split);
     this.#merger = new Merger(vocabulary);
     this.#allocate(1 << 14);
   }
@@ -48,7 +51,7 @@ export class Encoder {
 
   /** Puts the text, normalised, into `bytes`; returns its length in bytes. */
   load(text: string): number {
-    if (this.bytes.length < text.length * 3 + 8) this.#allocate(text.length * 3 + 8);
+    if (this.bytes.length < text.length * 3 + 16) this.#allocate(text.length * 3 + 16);
     let length = utf8.encodeInto(text, this.bytes).written;
     if (this.#vocabulary.spec.nfc && length > text.length) {
       const flags = nfcFlags(this.bytes, this.#words, length);
@@ -59,7 +62,7 @@ export class Encoder {
   }
 
   #loadNormal(text: string): number {
-    if (this.bytes.length < text.length * 3 + 8) this.#allocate(text.length * 3 + 8);
+    if (this.bytes.length < text.length * 3 + 16) this.#allocate(text.length * 3 + 16);
     return utf8.encodeInto(text, this.bytes).written;
   }
 
@@ -69,14 +72,16 @@ export class Encoder {
     const { bytes } = this;
     const view = this.#view;
     const scan = this.#scan;
+    const isPlain = this.#hasPlainWords;
     const cache = this.#cache;
     const byteIds = this.#vocabulary.byteIds;
     const out = this.ids;
     let count = this.count;
     let slots = cache.slots;
     for (let start = 0; start < length;) {
-      const end = scan(bytes, start, length);
-      const size = end - start;
+      let size = isPlain ? asciiWordBytes(bytes, view, start) : 0;
+      if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
+      const end = start + size;
       if (size === 1) {
         out[count++] = byteIds[bytes[start]];
       } else if (size <= maxWordBytes) {
@@ -107,11 +112,13 @@ export class Encoder {
     const { bytes } = this;
     const view = this.#view;
     const scan = this.#scan;
+    const isPlain = this.#hasPlainWords;
     const cache = this.#cache;
     let count = 0;
     for (let start = 0; start < length;) {
-      const end = scan(bytes, start, length);
-      const size = end - start;
+      let size = isPlain ? asciiWordBytes(bytes, view, start) : 0;
+      if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
+      const end = start + size;
       if (size === 1) count++;
       else if (size <= maxWordBytes) {
         let slot = cache.find(view, start, size);

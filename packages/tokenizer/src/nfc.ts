@@ -12,13 +12,20 @@ const nonAscii = 0x80808080 | 0;
  */
 export function nfcFlags(bytes: Uint8Array, words: Int32Array, end: number): number {
   let flags = 0;
-  for (let at = 0; at < end;) {
-    if ((at & 3) === 0) while (at + 4 <= end && (words[at >> 2] & nonAscii) === 0) at += 4;
-    if (at >= end) break;
+  for (let at = 0; at < end; ) {
     const byte = bytes[at];
-    // Nothing below U+0300 (lead byte 0xcc) takes part in compositions, nor do lead bytes of one plain class.
-    if (byte >= 0xcc && lead[byte] === charClass.multi) flags |= codePointValue(tables, codePointAt(bytes, at));
-    at += charBytes(byte);
+    if (byte < 0x80) {
+      at++;
+      if ((at & 3) === 0) while (at + 4 <= end && (words[at >> 2] & nonAscii) === 0) at += 4;
+    } else if (lead[byte] === charClass.letter) {
+      // Plain letters of three bytes, by their first.
+      do at += 3;
+      while (at < end && lead[bytes[at]] === charClass.letter);
+    } else {
+      // Nothing below U+0300 (lead byte 0xcc) takes part in compositions.
+      if (byte >= 0xcc) flags |= codePointValue(tables, codePointAt(bytes, at));
+      at += charBytes(byte);
+    }
   }
   return flags & (composing | inert);
 }

@@ -15,6 +15,8 @@ interface Guard {
 
 const unknown = -2;
 const never = -1;
+/** Set in the entry of a character that has a guard. */
+const guardBit = 1 << 24;
 
 export class WholeChars {
   /** By code point below 0x10000. */
@@ -41,22 +43,23 @@ export class WholeChars {
    */
   idAt(codePoint: number, bytes: Uint8Array, at: number, length: number, start: number, end: number): number {
     if (codePoint >= 0x10000) return never;
-    let id = this.#ids[codePoint];
-    if (id === unknown) id = this.#learn(codePoint, bytes, at, length);
-    if (id >= 0) return id;
-    if (id === never) return never;
+    let entry = this.#ids[codePoint];
+    if (entry === unknown) entry = this.#learn(codePoint, bytes, at, length);
+    if (entry < guardBit) return entry;
     const before = at > start ? bytes[at - 1] : 0;
     const after = at + length < end ? bytes[at + length] : 0;
     // Few bytes stand beyond any crossing at all: their table stays in the nearest cache.
-    if ((this.#beyond[before] & 1) !== 0 || (this.#beyond[after] & 2) !== 0) {
-      const guard = this.#guards[this.#guardOf[codePoint]];
-      if (at > start && guard.before[before] === 1) return never;
-      if (at + length < end && guard.after[after] === 1) return never;
-    }
-    return -3 - id;
+    const beyond = (this.#beyond[before] & 1) | (this.#beyond[after] & 2);
+    if (beyond !== 0 && this.#isTaken(codePoint, before, after)) return never;
+    return entry ^ guardBit;
   }
 
-  // The entry is the id, or with a guard -3 - id.
+  // Outside the word, 0 stands for the byte: it is never beyond a crossing in the word.
+  #isTaken(codePoint: number, before: number, after: number): boolean {
+    const guard = this.#guards[this.#guardOf[codePoint]];
+    return guard.before[before] === 1 || guard.after[after] === 1;
+  }
+
   #learn(codePoint: number, bytes: Uint8Array, at: number, length: number): number {
     const ids: number[] = [];
     const sizes: number[] = [];
@@ -89,7 +92,7 @@ export class WholeChars {
       this.#guardOf[codePoint] = this.#guards.length;
       this.#guards.push({ before, after });
     }
-    return (this.#ids[codePoint] = isGuarded ? -3 - ids[0] : ids[0]);
+    return (this.#ids[codePoint] = isGuarded ? ids[0] | guardBit : ids[0]);
   }
 
   #findCrossings(spec: TokenizerSpec): void {

@@ -2,7 +2,7 @@
 // 32-bit words: two of key, length and count, and the id (or where the ids are). Words of up to eight bytes are their own
 // key; longer ones are compared with a copy of their bytes.
 
-import { firstKey, lastKey, longHash, sameBytes, shortHash } from './word-hash.ts';
+import { firstKey, secondKey, longHash, sameBytes, shortHash } from './word-hash.ts';
 
 /** Longer words are merged every time. */
 export const maxWordBytes = 128;
@@ -25,7 +25,7 @@ export class WordCache {
   #slot = 0;
   #hash = 0;
   #first = 0;
-  #last = 0;
+  #second = 0;
 
   /** The hash of the word that `find` has just missed. */
   get hash(): number {
@@ -38,19 +38,19 @@ export class WordCache {
     const slots = this.slots;
     const mask = this.#mask;
     const first = firstKey(view, start, length);
-    const last = lastKey(view, start, length);
-    const hash = shortHash(first, last, length);
+    const second = secondKey(view, start, length);
+    const hash = shortHash(first, second, length);
     let slot = (hash << 2) & mask;
     for (;;) {
       const word = slots[slot + 2];
-      if (slots[slot] === first && slots[slot + 1] === last && (word & 0xff) === length) return slot;
+      if (slots[slot] === first && slots[slot + 1] === second && (word & 0xff) === length) return slot;
       if (word === 0) break;
       slot = (slot + 4) & mask;
     }
     this.#slot = slot;
     this.#hash = hash;
     this.#first = first;
-    this.#last = last;
+    this.#second = second;
     return -1;
   }
 
@@ -82,7 +82,7 @@ export class WordCache {
     const slot = this.#slot;
     const slots = this.slots;
     slots[slot] = this.#first;
-    slots[slot + 1] = length <= 8 ? this.#last : this.#storeKey(view, start, length);
+    slots[slot + 1] = length <= 8 ? this.#second : this.#storeKey(view, start, length);
     slots[slot + 2] = length | (count << 8);
     slots[slot + 3] = count === 1 ? ids[0] : this.#storeIds(ids, count);
     this.#words++;
@@ -92,7 +92,7 @@ export class WordCache {
   /** Makes room for one more word. True when slots have moved: then `find` must be asked again before `add`. */
   settle(): boolean {
     if (this.#words >= maxWords || this.#idCount >= maxIds) this.#clear();
-    else if (this.#words * 2 >= this.slots.length >> 2) this.#grow();
+    else if (this.#words * 16 >= this.slots.length * 3) this.#grow();
     else return false;
     return true;
   }

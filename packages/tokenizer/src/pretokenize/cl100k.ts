@@ -42,13 +42,23 @@ export function cl100kScanner(digits: number): Scanner {
 }
 
 function lettersEnd(bytes: Uint8Array, at: number, end: number): number {
-  // ASCII letters are most of what is ever read here; the rest goes through the classes.
-  while (at < end) {
-    const code = lead[bytes[at]];
-    if (code !== charClass.lower && code !== charClass.upper) return runEnd(classes.letters, bytes, at, end);
-    at++;
+  for (;;) {
+    let code: number = charClass.other;
+    while (at < end) {
+      code = lead[bytes[at]];
+      if (code !== charClass.lower && code !== charClass.upper) break;
+      at++;
+    }
+    // A lead byte that says "letter" by itself begins three bytes: most of Han and Hangul.
+    while (at < end && code === charClass.letter) {
+      at += 3;
+      code = lead[bytes[at]];
+    }
+    if (at >= end) return end;
+    if (code === charClass.lower || code === charClass.upper) continue;
+    if (code !== charClass.multi || !isAt(classes.letters, bytes, at)) return at;
+    at += charBytes(bytes[at]);
   }
-  return at;
 }
 
 function othersEnd(bytes: Uint8Array, at: number, end: number): number {
