@@ -170,7 +170,8 @@ class JsonCallScan implements LiveScan {
 
   /** Both a name and the beginning of arguments are needed before a call is worth announcing. */
   #announce(): void {
-    const tool = this.#name === undefined || this.#written === undefined ? undefined : this.#context.tools.get(this.#name);
+    const tool =
+      this.#name === undefined || this.#written === undefined ? undefined : this.#context.tools.get(this.#name);
     if (!this.#announces || tool === undefined || this.calls.length > 0) return;
     const call: OpenCall = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
     this.calls.push(call);

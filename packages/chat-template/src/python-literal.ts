@@ -142,7 +142,8 @@ class LiteralReader {
       if (!isWord(code) && code !== 46 && (!isSign || this.at === start)) break;
     }
     const written = this.source.slice(start, this.at);
-    if (written.includes('__') || written.includes('_.') || written.includes('._') || written.endsWith('_')) return undefined;
+    if (written.includes('__') || written.includes('_.') || written.includes('._') || written.endsWith('_'))
+      return undefined;
     const text = written.replaceAll('_', '');
     if (text === '') return undefined;
     const value = Number(text);

@@ -162,7 +162,6 @@ export class TagCallResolver implements BlockResolver {
       this.#text.startsWith(close, at)
     );
   }
-
 }
 
 /** Index of the first element that is not below `value`; the length when there is none. */

@@ -182,7 +182,10 @@ export class TagCallScan implements LiveScan {
     if (!this.#call) return;
     this.#key = pythonStrip(this.#name);
     this.#rule = this.#call.tool.rule(this.#key);
-    this.#context.builder.input(this.#call.id, `${this.#call.values.size === 0 ? '{' : ','}${JSON.stringify(this.#key)}:`);
+    this.#context.builder.input(
+      this.#call.id,
+      `${this.#call.values.size === 0 ? '{' : ','}${JSON.stringify(this.#key)}:`,
+    );
     this.#stream = this.#rule.mode === 'whole' ? undefined : new ValueStream(this.#rule.mode === 'text-or-null');
   }
 

@@ -1,6 +1,7 @@
-// Generators of model output for property tests: well-formed answers, and pieces of the grammar in any order.
+// Generators for the laws: model output (well-formed answers, pieces of the grammar in any order), conversations and tools.
 import type { Tool } from '@mimokit/protocol';
 import fc from 'fast-check';
+import type { ParserOptions } from '../src/index.ts';
 
 export const tools: readonly Tool[] = [
   {
@@ -119,3 +120,51 @@ export function* cutInto(text: string, lengths: readonly number[]): Generator<st
     at = end;
   }
 }
+
+export const output: fc.Arbitrary<string> = fc.oneof(anyOutput, likelyOutput);
+
+export const options: fc.Arbitrary<ParserOptions> = fc
+  .record({
+    rescue: fc.constantFrom('move', 'keep', 'ignore'),
+    unclosedThink: fc.constantFrom('reasoning', 'content'),
+    output: fc.constantFrom('auto', 'auto', 'content', 'reasoning'),
+  })
+  .map((some) => ({ ...some, tools }));
+
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.constantFrom('<think>a</think>b', '</think>', '<|im_end|>', ''),
+);
+const content = fc.oneof(
+  { weight: 4, arbitrary: text },
+  fc.array(fc.record({ type: fc.constantFrom('text', 'image', 'other'), text })),
+);
+const message = fc.oneof(
+  fc.record({ role: fc.constantFrom('system', 'user', 'user', 'tool', 'tool', 'critic'), content }),
+  fc.record(
+    {
+      role: fc.constant('assistant'),
+      content: text,
+      reasoning: text,
+      toolCalls: fc.array(
+        fc.record({ id: fc.constant('c'), name: fc.constantFrom('f', 'g'), arguments: fc.json({ maxDepth: 2 }) }),
+        { maxLength: 2 },
+      ),
+    },
+    { requiredKeys: ['role', 'content'] },
+  ),
+);
+
+/** Conversations, mostly such as there are, sometimes none at all. */
+export const anyMessages: fc.Arbitrary<unknown[]> = fc.oneof(
+  { weight: 3, arbitrary: fc.array(message, { maxLength: 6 }) },
+  fc.array(fc.oneof(message, fc.anything({ maxDepth: 3 })), { maxLength: 4 }),
+);
+
+export const anyTools: fc.Arbitrary<unknown[] | undefined> = fc.option(
+  fc.array(
+    fc.oneof(fc.anything({ maxDepth: 3 }), fc.record({ name: text, parameters: fc.jsonValue({ maxDepth: 4 }) })),
+    { maxLength: 3 },
+  ),
+  { nil: undefined },
+);
