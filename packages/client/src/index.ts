@@ -3,7 +3,8 @@ export { type ClientOptions, createClient } from './client.ts';
 export type { EndpointOptions } from './endpoint.ts';
 export type { RetryNotice, Timeouts } from './exchange.ts';
 export type { ClientLimits, HttpOptions } from './http-model.ts';
-export { type Preset, type PresetName, presets, type ReasoningField } from './presets.ts';
+export { type Cost, costOf, type Price, prices } from './price.ts';
+export { type CompletionsDialect, type Preset, type PresetName, presets, type ReasoningField } from './presets.ts';
 export type { RetryPolicy } from './retry.ts';
 export {
   type Approval,

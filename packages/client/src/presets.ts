@@ -12,8 +12,8 @@ export interface Preset {
   readonly auth: 'api-key' | 'bearer';
   /** The name under which past reasoning is sent back. */
   readonly reasoningField: ReasoningField;
-  /** `thinking: {type}` or `chat_template_kwargs: {enable_thinking}`. */
-  readonly thinking: 'thinking-type' | 'chat-template-kwargs';
+  /** `thinking: {type}`, `chat_template_kwargs: {enable_thinking}`, or `reasoning_effort` with `none` for off. */
+  readonly thinking: 'thinking-type' | 'chat-template-kwargs' | 'reasoning-effort';
   readonly maxTokensField: 'max_completion_tokens' | 'max_tokens';
   /** Wire name of each sampling parameter; one that is missing here is unknown to the server. */
   readonly sampling: Readonly<Partial<Record<keyof Sampling, string>>>;
@@ -48,7 +48,7 @@ const openaiSampling = {
 } as const;
 const engineSampling = { ...openaiSampling, topK: 'top_k', minP: 'min_p', repetitionPenalty: 'repetition_penalty' };
 
-export type PresetName = 'mimo' | 'sglang' | 'vllm' | 'llama.cpp' | 'mimokit';
+export type PresetName = 'mimo' | 'sglang' | 'vllm' | 'llama.cpp' | 'mimokit' | 'openai';
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
   /** The hosted Xiaomi MiMo platform. */
@@ -120,5 +120,18 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     mtp: true,
     completions: { fields: {}, promptIds: false },
     connectMs: 60_000,
+  },  /** The narrowest common form, for gateways that check every field against OpenAI's own. */
+  openai: {
+    name: 'openai',
+    auth: 'bearer',
+    reasoningField: 'reasoning_content',
+    thinking: 'reasoning-effort',
+    maxTokensField: 'max_completion_tokens',
+    sampling: openaiSampling,
+    seed: true,
+    mtp: false,
+    completions: { fields: {}, promptIds: true },
+    maxStops: 4,
+    connectMs: 600_000,
   },
 };

@@ -6,7 +6,7 @@ import type { Tokenizer } from '@mimokit/tokenizer';
 import { createHttpModel, type HttpOptions } from './http-model.ts';
 import type { Preset } from './presets.ts';
 import { createRawReader } from './raw-reader.ts';
-import { samplingFields } from './request.ts';
+import { samplingFields, stopTexts } from './request.ts';
 
 export { parseRawContent, type RawContentOptions } from './raw-content.ts';
 
@@ -43,7 +43,8 @@ export function createRawClient(options: RawClientOptions): ChatModel {
         prompt: sendsIds ? Array.from(tokenizer.encode(prompt.text, { literal: prompt.literal })) : prompt.text,
         stream,
         max_tokens: request.maxTokens ?? maxTokens,
-        stop: [...(request.stop ?? []), ...template.stopTokens],
+        // The caller's come first: an answer ends at its end-of-sequence id in any case.
+        stop: [...stopTexts(request, preset), ...template.stopTokens].slice(0, preset.maxStops),
         ...samplingFields(request, preset),
         ...dialect.fields,
       };

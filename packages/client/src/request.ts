@@ -26,17 +26,29 @@ export function buildRequest(request: ChatRequest, context: RequestContext): Rec
     if (request.toolChoice !== undefined) body['tool_choice'] = wireToolChoice(request.toolChoice);
   }
   if (request.thinking !== undefined) {
-    if (preset.thinking === 'thinking-type') body['thinking'] = { type: request.thinking ? 'enabled' : 'disabled' };
-    else body['chat_template_kwargs'] = { enable_thinking: request.thinking };
+    Object.assign(body, thinkingField(request.thinking, preset));
   }
   if (request.maxTokens !== undefined) body[preset.maxTokensField] = request.maxTokens;
-  if (request.stop && request.stop.length > 0) {
-    if (preset.maxStops !== undefined && request.stop.length > preset.maxStops) {
-      throw unknownTo(preset, `${request.stop.length} stop texts`, `Send at most ${preset.maxStops}.`, 'stop');
-    }
-    body['stop'] = [...request.stop];
-  }
+  const stop = stopTexts(request, preset);
+  if (stop.length > 0) body['stop'] = stop;
   return { ...body, ...samplingFields(request, preset) };
+}
+
+/** Throws `invalid-argument` for more than the server takes. */
+export function stopTexts({ stop = [] }: ChatRequest, preset: Preset): string[] {
+  if (stop.length <= (preset.maxStops ?? Infinity)) return [...stop];
+  throw unknownTo(preset, `${stop.length} stop texts`, `Send at most ${preset.maxStops}.`, 'stop');
+}
+
+function thinkingField(isOn: boolean, preset: Preset): Record<string, unknown> {
+  switch (preset.thinking) {
+    case 'thinking-type':
+      return { thinking: { type: isOn ? 'enabled' : 'disabled' } };
+    case 'chat-template-kwargs':
+      return { chat_template_kwargs: { enable_thinking: isOn } };
+    case 'reasoning-effort':
+      return { reasoning_effort: isOn ? 'medium' : 'none' };
+  }
 }
 
 /** Sampling, seed and mtp in a preset's spelling. Throws `invalid-argument` for what the server does not know. */

@@ -282,6 +282,25 @@ describe('the request', () => {
     });
   });
 
+  test('in the narrow spelling of the openai preset, at most four stop texts', async () => {
+    await using server = await serve(answer);
+    const model = createClient({ baseURL: server.baseURL, model: 'm', preset: 'openai' });
+    await model.chat({ ...question, thinking: false, seed: 7, stop: ['a', 'b', 'c', 'd'] }).message();
+    expect(server.received[0]!.body).toEqual({
+      model: 'm',
+      messages: question.messages,
+      reasoning_effort: 'none',
+      seed: 7,
+      stop: ['a', 'b', 'c', 'd'],
+      stream: true,
+      stream_options: { include_usage: true },
+    });
+    const fifth = model.chat({ ...question, stop: ['a', 'b', 'c', 'd', 'e'] }).message();
+    await expect(fifth).rejects.toMatchObject({ code: 'invalid-argument', details: { field: 'stop' } });
+    const foreign = model.chat({ ...question, sampling: { topK: 5 } }).message();
+    await expect(foreign).rejects.toMatchObject({ code: 'invalid-argument', details: { field: 'topK' } });
+  });
+
   test('in the spelling of an engine, with a bearer key and fields of the caller', async () => {
     await using server = await serve(answer);
     const model = createClient({
