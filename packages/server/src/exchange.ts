@@ -81,7 +81,7 @@ export class Exchange {
   }
 
   json(body: unknown, status: number = 200): Response {
-    return Response.json(body, { status, headers: { 'x-request-id': this.requestId } });
+    return Response.json(body, { status, headers: requestIdHeaders(this.requestId) });
   }
 
   /** `frames` reads `answering`, which ends with the stream however it ends. */
@@ -90,7 +90,7 @@ export class Exchange {
     return sseResponse(frames, {
       keepAliveMs,
       slowReaderMs,
-      headers: { 'x-request-id': this.requestId },
+      headers: requestIdHeaders(this.requestId),
       onClose: () => answering.close(),
       failureFrame: (error) => {
         const failure = failureOf(error);
@@ -110,12 +110,17 @@ export class Exchange {
 export function failureResponse(error: unknown, api: Api, requestId: string, onError: Shared['onError']): Response {
   const failure = failureOf(error);
   if (failure.status >= 500) onError(error, requestId);
-  const headers: Record<string, string> = { 'x-request-id': requestId };
+  const headers: Record<string, string> = requestIdHeaders(requestId);
   if (failure.retryAfterSeconds !== undefined) headers['retry-after'] = String(failure.retryAfterSeconds);
   if (failure.status === 401) headers['www-authenticate'] = 'Bearer';
   // 499 is no status a server may send; nobody is there to read it.
   const status = failure.status === 499 ? 400 : failure.status;
   return Response.json(failureBody(failure, api, requestId), { status, headers });
+}
+
+/** OpenAI's SDK reads the one, Anthropic's the other. */
+function requestIdHeaders(requestId: string): Record<string, string> {
+  return { 'x-request-id': requestId, 'request-id': requestId };
 }
 
 interface AnsweringParts {

@@ -2,6 +2,8 @@
 import { type ChatModel, MimoError } from '@mimokit/protocol';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
+import { AnswerStore } from './answer-store.ts';
+import { answerMessages, countMessageTokens } from './anthropic/messages.ts';
 import { createAuthenticator } from './auth.ts';
 import { type JsonBody, readJsonBody } from './body.ts';
 import { type ChatDefaults, Exchange, failureResponse, type Shared } from './exchange.ts';
@@ -12,6 +14,7 @@ import { createMetrics } from './metrics.ts';
 import { answerChat } from './openai/chat.ts';
 import type { ReasoningField } from './openai/chat-out.ts';
 import { anthropicModel, anthropicModels, openaiModel } from './openai/models.ts';
+import { answerResponses, keptResponse } from './openai/responses.ts';
 import { ReasoningRecall, type RecallMode } from './reasoning-recall.ts';
 
 export interface HandlerOptions {
@@ -25,6 +28,8 @@ export interface HandlerOptions {
   reasoningRecall?: RecallMode;
   /** Bytes kept for that, for each key. Default 64 MiB. */
   recallBytes?: number;
+  /** Bytes of conversations kept for Anthropic's threads and OpenAI's previous responses, for each key. Default 64 MiB. */
+  answerBytes?: number;
   /** The names that reasoning goes by in chat completions. Default `reasoning_content`. */
   reasoningField?: ReasoningField;
   /** Where the routes begin, for example `/api/mimo`; default the root. */
@@ -68,6 +73,7 @@ export function createHandler(options: HandlerOptions): Handler {
     mode: options.reasoningRecall ?? 'restore',
     bytes: options.recallBytes ?? 64 * 2 ** 20,
   });
+  const answers = new AnswerStore(options.answerBytes ?? 64 * 2 ** 20);
   const shared: Shared = { limits, gate, recall, metrics, defaults: options.defaults ?? {}, onError };
   const created = Math.floor(Date.now() / 1000);
   let isDraining = false;
@@ -94,13 +100,12 @@ export function createHandler(options: HandlerOptions): Handler {
     });
   };
   /** A GET behind the key. */
-  const get = (path: string, answer: (c: Context<Env>) => Response | Promise<Response>): void => {
+  const get = (path: string, answer: (c: Context<Env>, tenant: string) => Response | Promise<Response>): void => {
     app.get(path, async (c) => {
       c.set('route', path);
       const api = apiOf(c.req.raw);
       try {
-        await tenantOf(c.req.raw.headers);
-        return await answer(c);
+        return await answer(c, await tenantOf(c.req.raw.headers));
       } catch (error) {
         return failureResponse(error, api, c.get('requestId'), onError);
       }
@@ -136,6 +141,23 @@ export function createHandler(options: HandlerOptions): Handler {
     );
   });
   post('/v1/chat/completions', 'openai', (exchange, body) => answerChat(exchange, body, { findModel, reasoningField }));
+  post('/v1/responses', 'openai', (exchange, body) => answerResponses(exchange, body, { findModel, answers }));
+  get('/v1/responses/:id', (c, tenant) => Response.json(keptResponse(answers, tenant, c.req.param('id') ?? '')));
+  app.delete('/v1/responses/:id', async (c) => {
+    c.set('route', '/v1/responses/:id');
+    try {
+      const tenant = await tenantOf(c.req.raw.headers);
+      const id = c.req.param('id');
+      keptResponse(answers, tenant, id);
+      return Response.json({ id, object: 'response', deleted: answers.drop(tenant, id) });
+    } catch (error) {
+      return failureResponse(error, 'openai', c.get('requestId'), onError);
+    }
+  });
+  post('/v1/messages', 'anthropic', (exchange, body) => answerMessages(exchange, body, { findModel, answers }));
+  post('/v1/messages/count_tokens', 'anthropic', (exchange, body) =>
+    countMessageTokens(exchange, body, { findModel, answers }),
+  );
 
   app.notFound((c) => {
     const error = new MimoError('not-found', `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here.`, {

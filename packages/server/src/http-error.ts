@@ -11,6 +11,8 @@ export interface Failure {
   /** The request field concerned. */
   param?: string;
   retryAfterSeconds?: number;
+  /** A code that an SDK acts on. */
+  errorCode?: string;
 }
 
 const statusOf: Readonly<Partial<Record<ErrorCode, number>>> = {
@@ -41,7 +43,7 @@ export function failureOf(error: unknown): Failure {
   if (!isMimoError(error)) {
     return { status: 500, code: 'internal', message: 'The server failed; its log says why.' };
   }
-  const { field, status, retryAfterSeconds } = error.details;
+  const { field, status, retryAfterSeconds, errorCode } = error.details;
   const failure: Failure = {
     status: upstreamStatus(error, status) ?? statusOf[error.code] ?? 500,
     code: error.code,
@@ -49,6 +51,7 @@ export function failureOf(error: unknown): Failure {
   };
   if (typeof field === 'string') failure.param = field;
   if (typeof retryAfterSeconds === 'number') failure.retryAfterSeconds = retryAfterSeconds;
+  if (typeof errorCode === 'string') failure.errorCode = errorCode;
   return failure;
 }
 
@@ -92,8 +95,9 @@ function openaiCode(code: Failure['code']): string {
   return code.replaceAll('-', '_');
 }
 
-function anthropicBody({ status, message }: Failure, requestId: string): Record<string, unknown> {
-  return { type: 'error', error: { type: anthropicType(status), message }, request_id: requestId };
+function anthropicBody({ status, message, errorCode }: Failure, requestId: string): Record<string, unknown> {
+  const details = errorCode === undefined ? {} : { details: { error_code: errorCode } };
+  return { type: 'error', error: { type: anthropicType(status), message, ...details }, request_id: requestId };
 }
 
 function anthropicType(status: number): string {

@@ -58,7 +58,8 @@ export async function serveNano(model: LocalModel, options: Partial<ServerOption
       return model.chat(request);
     },
   };
-  const server = await openServer({ port: 0, models: [watched], ...options });
+  const onError = (error: unknown): void => console.error(error);
+  const server = await openServer({ port: 0, models: [watched], onError, ...options });
   return { server, asked, prompts, bodies, [Symbol.asyncDispose]: () => server.close(0) };
 }
 

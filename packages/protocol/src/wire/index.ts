@@ -1,5 +1,13 @@
 // Wire schemas, used by client and server in opposite directions.
 export {
+  type AnthropicBlock,
+  type AnthropicMessage,
+  type AnthropicRequest,
+  anthropicRequestSchema,
+  type AnthropicTool,
+  type AnthropicUsage,
+} from './anthropic-messages.ts';
+export {
   type ChatCompletion,
   type ChatCompletionChunk,
   type ChatCompletionDelta,
@@ -27,3 +35,12 @@ export {
   toOpenAIMessages,
   toOpenAITools,
 } from './openai-messages.ts';
+export {
+  type ResponsesItem,
+  type ResponsesOutputItem,
+  type ResponsesPart,
+  type ResponsesRequest,
+  responsesRequestSchema,
+  type ResponsesTool,
+  type ResponsesUsage,
+} from './openai-responses.ts';
