@@ -3,6 +3,7 @@
 import { charBytes, codePointAt } from './char-class.ts';
 import { noRank, type PairTable } from './pair-table.ts';
 import type { Vocabulary } from './vocabulary.ts';
+import { guardBit, unknown, type WholeChars } from './whole-chars.ts';
 
 const longWord = 48;
 const posLimit = 2 ** 32;
@@ -11,11 +12,13 @@ export class Merger {
   /** The ids of the last word; valid until the next call. */
   ids: Int32Array = new Int32Array(256);
   #ranks: Int32Array = new Int32Array(256);
-  readonly #vocabulary: Vocabulary;
+  readonly #byteIds: Int32Array;
+  readonly #chars: WholeChars;
   readonly #pairs: PairTable;
 
   constructor(vocabulary: Vocabulary) {
-    this.#vocabulary = vocabulary;
+    this.#byteIds = vocabulary.byteIds;
+    this.#chars = vocabulary.chars;
     this.#pairs = vocabulary.pairs;
   }
 
@@ -23,20 +26,34 @@ export class Merger {
   merge(bytes: Uint8Array, start: number, end: number): number {
     if (this.ids.length < end - start) this.#grow(end - start);
     const ids = this.ids;
-    const { byteIds, chars } = this.#vocabulary;
+    const byteIds = this.#byteIds;
+    const chars = this.#chars;
+    const entries = chars.entries;
     let count = 0;
-    for (let at = start; at < end;) {
+    let before = 0;
+    for (let at = start; at < end; ) {
       const byte = bytes[at];
       if (byte < 0x80) {
         ids[count++] = byteIds[byte];
         at++;
+        before = byte;
         continue;
       }
       const length = charBytes(byte);
-      const whole = chars.idAt(codePointAt(bytes, at), bytes, at, length, start, end);
-      if (whole >= 0) ids[count++] = whole;
+      let entry = -1;
+      if (length < 4) {
+        const codePoint = codePointAt(bytes, at);
+        entry = entries[codePoint];
+        if (entry === unknown) entry = chars.learn(codePoint, bytes, at, length);
+        if (entry >= guardBit) {
+          const after = at + length < end ? bytes[at + length] : 0;
+          entry = chars.isFree(entry, before, after) ? entry & (guardBit - 1) : -1;
+        }
+      }
+      if (entry >= 0) ids[count++] = entry;
       else for (let i = 0; i < length; i++) ids[count++] = byteIds[bytes[at + i]];
       at += length;
+      before = bytes[at - 1];
     }
     return count <= longWord ? this.#mergeShort(count) : this.#mergeLong(count);
   }

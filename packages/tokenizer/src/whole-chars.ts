@@ -7,25 +7,21 @@ import type { TokenizerSpec } from './vocabulary.ts';
 /** By part of a character (its bytes as one number): by the byte beyond the edge, the least rank of a merge across it. */
 type Crossings = Map<number, Map<number, number>>;
 
-interface Guard {
-  /** Bytes before, and after, the character that may take a part of it away first. */
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
-}
-
-const unknown = -2;
+/** The entry of a character not met yet. */
+export const unknown: number = -2;
 const never = -1;
-/** Set in the entry of a character that has a guard. */
-const guardBit = 1 << 24;
+/** Below this an entry is a token; from it on its upper bits say which guard decides. */
+export const guardBit: number = 1 << 20;
+const guardLimit = 1 << 10;
+const takesBefore = 1;
+const takesAfter = 2;
 
 export class WholeChars {
   /** By code point below 0x10000. */
-  readonly #ids: Int32Array = new Int32Array(0x10000).fill(unknown);
-  /** By code point: its place in `#guards`, 0 without one. */
-  readonly #guardOf: Uint16Array = new Uint16Array(0x10000);
-  readonly #guards: Guard[] = [{ before: new Uint8Array(256), after: new Uint8Array(256) }];
-  /** By byte: 1 when some crossing needs it before a character, 2 when after. */
-  readonly #beyond: Uint8Array = new Uint8Array(256);
+  readonly entries: Int32Array = new Int32Array(0x10000).fill(unknown);
+  /** A guard is 256 bytes: which byte before, or after, a character may take a part of it away first. */
+  readonly #guards: Uint8Array = new Uint8Array(guardLimit * 256);
+  readonly #guardNumbers = new Map<string, number>();
   readonly #byteIds: Int32Array;
   readonly #pairs: PairTable;
   readonly #ends: Crossings = new Map();
@@ -38,26 +34,21 @@ export class WholeChars {
   }
 
   /**
-   * The token that the character of `length` bytes at `at` is sure to become before anything else happens to its bytes in
-   * the word `bytes[start .. end)`; -1 when its bytes must be merged one by one.
+   * The entry of the character of `length` bytes at `at`: its token when it is sure to become that before anything else
+   * happens to its bytes, `-1` when its bytes must be merged one by one, or, from `guardBit` on, the token for `isFree` to
+   * decide. Kept in `entries`, where `unknown` asks for this function.
    */
-  idAt(codePoint: number, bytes: Uint8Array, at: number, length: number, start: number, end: number): number {
-    if (codePoint >= 0x10000) return never;
-    let entry = this.#ids[codePoint];
-    if (entry === unknown) entry = this.#learn(codePoint, bytes, at, length);
-    if (entry < guardBit) return entry;
-    const before = at > start ? bytes[at - 1] : 0;
-    const after = at + length < end ? bytes[at + length] : 0;
-    // Few bytes stand beyond any crossing at all: their table stays in the nearest cache.
-    const beyond = (this.#beyond[before] & 1) | (this.#beyond[after] & 2);
-    if (beyond !== 0 && this.#isTaken(codePoint, before, after)) return never;
-    return entry ^ guardBit;
+  learn(codePoint: number, bytes: Uint8Array, at: number, length: number): number {
+    return (this.entries[codePoint] = codePoint < 0x10000 ? this.#learn(codePoint, bytes, at, length) : never);
   }
 
-  // Outside the word, 0 stands for the byte: it is never beyond a crossing in the word.
-  #isTaken(codePoint: number, before: number, after: number): boolean {
-    const guard = this.#guards[this.#guardOf[codePoint]];
-    return guard.before[before] === 1 || guard.after[after] === 1;
+  /**
+   * True when neither the byte before nor the byte after can take a part of the character with this entry. Outside the word
+   * they are 0: what that byte could take in the word only makes this slower.
+   */
+  isFree(entry: number, before: number, after: number): boolean {
+    const guard = (entry >> 20) << 8;
+    return ((this.#guards[guard | before] & takesBefore) | (this.#guards[guard | after] & takesAfter)) === 0;
   }
 
   #learn(codePoint: number, bytes: Uint8Array, at: number, length: number): number {
@@ -67,32 +58,37 @@ export class WholeChars {
       ids.push(this.#byteIds[bytes[at + i]]);
       sizes.push(1);
     }
-    const before = new Uint8Array(256);
-    const after = new Uint8Array(256);
-    let isGuarded = false;
+    const marks = new Uint8Array(256);
     while (ids.length > 1) {
       let best = 0;
       const ranks = ids.slice(1).map((id, i) => this.#pairs.rank(ids[i], id));
       for (let i = 1; i < ranks.length; i++) if (ranks[i] < ranks[best]) best = i;
       const merged = this.#pairs.merged[ranks[best]];
-      if (merged === undefined) return (this.#ids[codePoint] = never);
+      if (merged === undefined) return never;
       // The first part stays open to the left until this rank takes it in; likewise the last part to the right.
       const last = sizes.length - 1;
-      if (best === 0)
-        isGuarded = note(before, this.#ends.get(partKey(bytes, at, at + sizes[0])), ranks[best]) || isGuarded;
+      if (best === 0) mark(marks, takesBefore, this.#ends.get(partKey(bytes, at, at + sizes[0])), ranks[best]);
+      const end = at + length;
       if (best === last - 1) {
-        isGuarded =
-          note(after, this.#starts.get(partKey(bytes, at + length - sizes[last], at + length)), ranks[best]) ||
-          isGuarded;
+        mark(marks, takesAfter, this.#starts.get(partKey(bytes, end - sizes[last], end)), ranks[best]);
       }
       ids.splice(best, 2, merged);
       sizes.splice(best, 2, sizes[best] + sizes[best + 1]);
     }
-    if (isGuarded) {
-      this.#guardOf[codePoint] = this.#guards.length;
-      this.#guards.push({ before, after });
+    const guard = this.#guardNumber(marks);
+    return guard === guardLimit ? never : ids[0] | (guard << 20);
+  }
+
+  /** The number of the guard with these marks, 0 for none; characters of one lead byte mostly share theirs. */
+  #guardNumber(marks: Uint8Array): number {
+    const key = marks.join('');
+    let number = this.#guardNumbers.get(key);
+    if (number === undefined) {
+      number = marks.some((taken) => taken !== 0) ? Math.min(this.#guardNumbers.size + 1, guardLimit) : 0;
+      if (number < guardLimit) this.#guards.set(marks, number * 256);
+      this.#guardNumbers.set(key, number);
     }
-    return (this.#ids[codePoint] = isGuarded ? ids[0] | guardBit : ids[0]);
+    return number;
   }
 
   #findCrossings(spec: TokenizerSpec): void {
@@ -105,7 +101,6 @@ export class WholeChars {
         let cut = from + 1;
         while (cut < to && isContinuation(bytes[cut])) cut++;
         if (cut < to && cut - from < 4) {
-          this.#beyond[bytes[cut]] |= 2;
           cross(this.#starts, partKey(bytes, from, cut), bytes[cut], rank);
         }
       }
@@ -114,21 +109,14 @@ export class WholeChars {
       while (lead > from && isContinuation(bytes[lead])) lead--;
       const wanted = bytes[lead] < 0xe0 ? 2 : bytes[lead] < 0xf0 ? 3 : 4;
       if (lead === from || to - lead >= wanted) continue;
-      this.#beyond[bytes[lead - 1]] |= 1;
       cross(this.#ends, partKey(bytes, lead, to), bytes[lead - 1], rank);
     }
   }
 }
 
-/** Marks the bytes whose crossing merges come before `rank`; true when there is one. */
-function note(marks: Uint8Array, crossings: Map<number, number> | undefined, rank: number): boolean {
-  let isMarked = false;
-  for (const [byte, least] of crossings ?? []) {
-    if (least >= rank) continue;
-    marks[byte] = 1;
-    isMarked = true;
-  }
-  return isMarked;
+/** Marks the bytes whose crossing merges come before `rank`. */
+function mark(marks: Uint8Array, flag: number, crossings: Map<number, number> | undefined, rank: number): void {
+  for (const [byte, least] of crossings ?? []) if (least < rank) marks[byte] |= flag;
 }
 
 function cross(crossings: Crossings, part: number, byte: number, rank: number): void {
