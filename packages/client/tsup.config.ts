@@ -4,4 +4,5 @@ export default library({
   index: 'src/index.ts',
   'run-tools': 'src/run-tools.ts',
   raw: 'src/raw.ts',
+  mcp: 'src/mcp.ts',
 });

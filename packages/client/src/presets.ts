@@ -120,7 +120,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     mtp: true,
     completions: { fields: {}, promptIds: false },
     connectMs: 60_000,
-  },  /** The narrowest common form, for gateways that check every field against OpenAI's own. */
+  } /** The narrowest common form, for gateways that check every field against OpenAI's own. */,
   openai: {
     name: 'openai',
     auth: 'bearer',

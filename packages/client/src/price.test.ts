@@ -4,7 +4,12 @@ import { costOf, prices } from './price.ts';
 const flash = prices['mimo-v2-flash'];
 
 test('cached prompt tokens cost their own price, reasoning is part of the output', () => {
-  const usage = { promptTokens: 3_000_000, cachedTokens: 1_000_000, completionTokens: 2_000_000, reasoningTokens: 500_000 };
+  const usage = {
+    promptTokens: 3_000_000,
+    cachedTokens: 1_000_000,
+    completionTokens: 2_000_000,
+    reasoningTokens: 500_000,
+  };
   const cost = costOf(usage, flash);
   expect(cost.currency).toBe('USD');
   expect(cost.input).toBeCloseTo(0.2, 12);

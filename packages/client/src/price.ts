@@ -33,10 +33,14 @@ export const prices: Readonly<Record<'mimo-v2-flash', Price>> = {
 export function costOf(usage: Usage, price: Price): Cost {
   for (const field of ['input', 'cached', 'output'] as const) {
     if (price[field] >= 0 && price[field] < Infinity) continue;
-    throw new MimoError('invalid-argument', `price.${field} is ${price[field]}; it must be an amount per million tokens.`, {
-      hint: "Pass a whole price, for example prices['mimo-v2-flash'].",
-      field,
-    });
+    throw new MimoError(
+      'invalid-argument',
+      `price.${field} is ${price[field]}; it must be an amount per million tokens.`,
+      {
+        hint: "Pass a whole price, for example prices['mimo-v2-flash'].",
+        field,
+      },
+    );
   }
   // Some servers count cached tokens of an earlier try too: never more than the prompt.
   const cachedTokens = Math.min(usage.cachedTokens, usage.promptTokens);

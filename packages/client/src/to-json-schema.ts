@@ -41,9 +41,17 @@ function offersJsonSchema(schema: StandardSchemaV1): schema is StandardSchemaV1 
  * Drops `$schema`, `additionalProperties: false` and the bounds of safe integers: a template prints every key of a schema
  * into the prompt, and these say nothing that the model needs.
  */
+export function leanSchema(schema: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return leanObject(schema);
+}
+
 function lean(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(lean);
   if (typeof schema !== 'object' || schema === null) return schema;
+  return leanObject(schema);
+}
+
+function leanObject(schema: object): Record<string, unknown> {
   const kept: [string, unknown][] = [];
   for (const [key, value] of Object.entries(schema)) {
     if (key === '$schema' || key === '~standard') continue;
