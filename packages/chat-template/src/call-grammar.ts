@@ -9,6 +9,11 @@ export interface CallContext {
   nextId: () => string;
 }
 
+/** A new call of this tool. */
+export function openCall(context: CallContext, tool: ToolRules): OpenCall {
+  return { id: context.nextId(), tool, values: new Map(), announced: false };
+}
+
 export interface LiveScan {
   readonly status: 'more' | 'done' | 'failed';
   /** Everything read, beginning with `<tool_call>`. */

@@ -21,13 +21,13 @@ export function createChatTemplate(profile: ProfileName | Profile = 'mimo-v2-fla
   const chosen = typeof profile === 'string' ? profiles[profile] : profile;
   if (chosen === undefined) {
     throw new MimoError('invalid-argument', `There is no profile ${String(profile)}.`, {
-      hint: `Known profiles: ${Object.keys(profiles).join(', ')}; or pass a profile of your own.`,
+      hint: `Known profiles: ${Object.keys(profiles).join(', ')}.`,
     });
   }
   return {
     profile: chosen,
     stopTokens: chosen.stopTokens,
-    render: (request) => renderPrompt(chosen, request),
+    render: (request) => (chosen.layout ?? renderPrompt)(chosen, request),
     parser: (options) => createParser({ calls: chosen.calls, ...options }),
     parse: (text, options) => parse(text, { calls: chosen.calls, ...options }),
   };

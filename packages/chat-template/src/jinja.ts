@@ -68,7 +68,16 @@ export function fromJinja(source: string, options: JinjaOptions): ChatTemplate {
     return { text, literal: [], messageEnds: [], output: outputAfter(text) };
   };
   return {
-    profile: { name, thinking: true, keepAllReasoning: true, media: null, defaultSystem: '', stopTokens, calls },
+    profile: {
+      name,
+      thinking: true,
+      keepAllReasoning: true,
+      media: null,
+      defaultSystem: '',
+      stopTokens,
+      calls,
+      callGap: '\n',
+    },
     stopTokens,
     render,
     parser: (some) => createParser({ calls, ...some }),

@@ -11,7 +11,7 @@ import {
   readJson,
   writeJson,
 } from '@mimokit/protocol';
-import type { BlockResolver, CallContext, CallGrammar, LiveScan } from './call-grammar.ts';
+import { type BlockResolver, type CallContext, type CallGrammar, type LiveScan, openCall } from './call-grammar.ts';
 import type { OpenCall } from './message-builder.ts';
 import { skipSpace } from './python-format.ts';
 import { close, matchOne, no, open, perhaps } from './tag-scanner.ts';
@@ -173,7 +173,7 @@ class JsonCallScan implements LiveScan {
     const tool =
       this.#name === undefined || this.#written === undefined ? undefined : this.#context.tools.get(this.#name);
     if (!this.#announces || tool === undefined || this.calls.length > 0) return;
-    const call: OpenCall = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
+    const call = openCall(this.#context, tool);
     this.calls.push(call);
     this.#context.builder.start(call);
     this.#context.builder.input(call.id, this.#written!);
@@ -201,7 +201,7 @@ class JsonCallScan implements LiveScan {
     if (this.calls.length > 0 && this.calls[0]!.tool !== tool) return false;
     let [call] = this.calls;
     if (call === undefined) {
-      call = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
+      call = openCall(this.#context, tool);
       this.calls.push(call);
     }
     call.json = this.#written ?? (typeof given === 'string' ? given : writeJson(parsed));

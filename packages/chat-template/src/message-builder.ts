@@ -33,19 +33,9 @@ export class MessageBuilder {
   }
 
   text(text: string): void {
-    if (text === '' || this.muted) return;
-    if (!this.#isBlank) {
-      this.#emitText(text);
-      return;
-    }
-    const at = skipSpace(text, 0);
-    if (at === text.length) {
-      this.#blank += text;
-      return;
-    }
-    this.#isBlank = false;
-    this.#emitText(this.#blank + text);
-    this.#blank = '';
+    if (this.muted) return;
+    if (this.#isBlank && skipSpace(text, 0) === text.length) this.#blank += text;
+    else this.#emitText(text);
   }
 
   think(text: string): void {
@@ -68,7 +58,7 @@ export class MessageBuilder {
 
   /** The calls of one block are calls. `source` is the block as generated, kept when it holds exactly one. */
   commit(calls: readonly OpenCall[], source: string): void {
-    const whole = this.muted ? undefined : (this.#isBlank ? this.#blank : '') + source;
+    const whole = this.muted ? undefined : this.#blank + source;
     for (const call of calls) {
       const text = call.json ?? argumentsText(call.values);
       if (!call.announced) {
@@ -93,11 +83,7 @@ export class MessageBuilder {
     for (const call of calls) {
       if (!call.announced) continue;
       if (rest !== '' && !this.muted) {
-        if (this.#isBlank) {
-          this.#isBlank = false;
-          if (this.#blank !== '') this.#emitText(this.#blank);
-          this.#blank = '';
-        }
+        this.#emitText('');
         this.#content += rest;
       }
       this.#events.push({ type: 'tool-input-cancelled', id: call.id, text: this.muted ? '' : rest });
@@ -108,8 +94,7 @@ export class MessageBuilder {
 
   /** Ends the answer: white space after the last call is dropped, without any call it is the content. */
   finish(): AssistantMessage {
-    if (this.#calls.length === 0 && this.#blank !== '') this.#emitText(this.#blank);
-    this.#blank = '';
+    if (this.#calls.length === 0) this.#emitText('');
     const message: AssistantMessage = { role: 'assistant', content: this.#content };
     // An empty field tells the template that a `</think>` in the content is text and no end of reasoning.
     if (this.#reasoning !== '' || this.#content.includes('</think>')) message.reasoning = this.#reasoning;
@@ -117,9 +102,13 @@ export class MessageBuilder {
     return message;
   }
 
+  /** Text that counts, after the white space that waited for it. */
   #emitText(text: string): void {
-    this.#content += text;
-    this.#delta('text-delta', text);
+    const whole = this.#blank + text;
+    this.#blank = '';
+    this.#isBlank = false;
+    this.#content += whole;
+    if (whole !== '') this.#delta('text-delta', whole);
   }
 
   #delta(type: 'text-delta' | 'reasoning-delta', text: string): void {

@@ -1,6 +1,7 @@
 // What differs between the models of the family, as data: the renderer and the parser have no branches by name.
 
 import type { CallGrammar } from './call-grammar.ts';
+import type { RenderedPrompt, RenderRequest } from './render.ts';
 import { tagCalls } from './tag-calls.ts';
 
 export interface Profile {
@@ -17,6 +18,10 @@ export interface Profile {
   readonly stopTokens: readonly string[];
   /** How calls are written in the output. */
   readonly calls: CallGrammar;
+  /** What stands between the tags of a call in past turns: a newline, or nothing. */
+  readonly callGap: string;
+  /** How turns are laid out; default: MiMo-V2's way. */
+  readonly layout?: (profile: Profile, request: RenderRequest) => RenderedPrompt;
 }
 
 const flash: Profile = {
@@ -27,6 +32,7 @@ const flash: Profile = {
   defaultSystem: 'You are MiMo, a helpful AI assistant engineered by Xiaomi.',
   stopTokens: ['<|im_end|>', '<|endoftext|>'],
   calls: tagCalls,
+  callGap: '\n',
 };
 
 /** The known models. A profile of your own is one spread away: `{ ...profiles['mimo-v2-flash'], thinking: true }`. */

@@ -52,9 +52,7 @@ function print(value: JsonValue | undefined, depth: number, style: Style): strin
   if (typeof value === 'bigint') return String(value);
   if (typeof value === 'number' || value instanceof NumberLiteral) return number(value, style);
   if (depth <= 0) {
-    throw new MimoError('invalid-argument', `A value is nested deeper than ${maxDepth} levels.`, {
-      hint: 'Flatten the schema or the arguments.',
-    });
+    throw new MimoError('invalid-argument', `A value is nested deeper than ${maxDepth} levels.`);
   }
   if (Array.isArray(value)) return `[${value.map((item: JsonValue) => print(item, depth - 1, style)).join(', ')}]`;
   if (!isJsonObject(value)) return style.none;

@@ -1,32 +1,10 @@
 // Messages → prompt text, byte for byte what the model's Jinja template gives, with the spans the caller wrote. What differs
 // between models comes from the profile; how values print is python-format.ts; tools are render-tools.ts.
-import {
-  type Content,
-  isJsonObject,
-  type JsonObject,
-  jsonEntries,
-  type Message,
-  MimoError,
-  readJson,
-  type Tool,
-  type ToolCall,
-} from '@mimokit/protocol';
+import { type Content, jsonEntries, type Message, MimoError, type Tool, type ToolCall } from '@mimokit/protocol';
 import type { Profile } from './profiles.ts';
+import { argumentsOf, type LiteralSpan, PromptWriter } from './prompt-writer.ts';
 import { lastUserIndex, splitReasoning } from './reasoning-history.ts';
 import { renderTool, renderValue, toolsHead, toolsTail } from './render-tools.ts';
-
-/** Half-open range of UTF-16 code units. */
-export interface Span {
-  start: number;
-  end: number;
-}
-
-/** A piece of the prompt that the caller (or the model, in a past turn) wrote: special tokens in it are only text. */
-export interface LiteralSpan extends Span {
-  /** Index into the messages; -1 for the tools and for the template's own system text. */
-  message: number;
-  field: 'role' | 'content' | 'reasoning' | 'tool-call' | 'tool';
-}
 
 export interface RenderRequest {
   messages: readonly Message[];
@@ -57,15 +35,8 @@ export interface RenderedPrompt {
 /** Renders the prompt. Throws `invalid-message` or `invalid-tool` naming index and field. */
 export function renderPrompt(profile: Profile, request: RenderRequest): RenderedPrompt {
   const { messages, tools = [], from = 0 } = request;
-  if (messages.length === 0) {
-    throw new MimoError('invalid-message', 'messages is empty.', {
-      hint: "Send a user message: { role: 'user', content: '…' }.",
-    });
-  }
-  if (!Number.isInteger(from) || from < 0 || from > messages.length) {
-    throw new MimoError('invalid-argument', `from is ${from}; it must lie in [0, ${messages.length}].`);
-  }
-  const writer = new PromptWriter(profile);
+  checkRequest(messages, from);
+  const writer = new MimoWriter(profile);
   const firstTurn = messages[0]?.role === 'system' ? 1 : 0;
   if (from === 0) {
     writer.systemTurn(firstTurn === 1 ? messages[0]!.content : undefined, tools);
@@ -97,27 +68,21 @@ export function renderPrompt(profile: Profile, request: RenderRequest): Rendered
   return { text: writer.text, literal: writer.literal, messageEnds: writer.messageEnds, output };
 }
 
-class PromptWriter {
-  readonly #profile: Profile;
-  readonly literal: LiteralSpan[] = [];
-  readonly messageEnds: number[] = [];
-  text = '';
-
-  constructor(profile: Profile) {
-    this.#profile = profile;
+export function checkRequest(messages: readonly Message[], from: number): void {
+  if (messages.length === 0) {
+    throw new MimoError('invalid-message', 'messages is empty.', {
+      hint: 'Send at least a user message.',
+    });
   }
-
-  /** Appends what somebody wrote. */
-  write(text: string, message: number, field: LiteralSpan['field']): void {
-    if (text === '') return;
-    const start = this.text.length;
-    this.text += text;
-    this.literal.push({ start, end: start + text.length, message, field });
+  if (!Number.isInteger(from) || from < 0 || from > messages.length) {
+    throw new MimoError('invalid-argument', `from is ${from}; it must lie in [0, ${messages.length}].`);
   }
+}
 
+class MimoWriter extends PromptWriter {
   systemTurn(content: Content | undefined, tools: readonly Tool[]): void {
     this.text += '<|im_start|>system\n';
-    if (content === undefined) this.text += this.#profile.defaultSystem;
+    if (content === undefined) this.text += this.profile.defaultSystem;
     else this.content(content, 0);
     if (tools.length > 0) {
       this.text += toolsHead;
@@ -186,63 +151,13 @@ class PromptWriter {
     const field = `messages[${message}].toolCalls[${index}]`;
     if (typeof call.name !== 'string')
       throw new MimoError('invalid-message', `${field}.name must be a string.`, { field });
-    let body = `<function=${call.name}>\n`;
+    const gap = this.profile.callGap;
+    let body = `<function=${call.name}>${gap}`;
     for (const [key, value] of jsonEntries(argumentsOf(call, field))) {
-      body += `<parameter=${key}>${renderValue(value)}</parameter>\n`;
+      body += `<parameter=${key}>${renderValue(value)}</parameter>${gap}`;
     }
-    this.text += '<tool_call>\n';
+    this.text += `<tool_call>${gap}`;
     this.write(`${body}</function>`, message, 'tool-call');
-    this.text += '\n</tool_call>';
+    this.text += `${gap}</tool_call>`;
   }
-
-  /** Text as written; of parts the text, and a placeholder per image, sound or film where the model has one. */
-  content(content: Content | null | undefined, index: number): void {
-    if (typeof content === 'string') {
-      this.write(content, index, 'content');
-      return;
-    }
-    if (content === null || content === undefined) return;
-    if (!Array.isArray(content)) throw badContent(index, '');
-    for (const [position, part] of content.entries()) {
-      if (typeof part !== 'object' || part === null) throw badContent(index, `[${position}]`);
-      const kind = this.#profile.media === null ? undefined : mediaKind(part);
-      if (kind !== undefined) this.text += this.#profile.media![kind];
-      else if (typeof part.text === 'string') this.write(part.text, index, 'content');
-    }
-  }
-
-  plain(content: Content | null | undefined, index: number): string {
-    if (typeof content === 'string') return content;
-    if (content === null || content === undefined) return '';
-    if (!Array.isArray(content)) throw badContent(index, '');
-    return content.map((part) => (typeof part.text === 'string' ? part.text : '')).join('');
-  }
-}
-
-const mediaKinds = ['image', 'audio', 'video'] as const;
-
-function mediaKind(part: object & { type?: unknown }): (typeof mediaKinds)[number] | undefined {
-  return mediaKinds.find((kind) => part.type === kind || kind in part || `${kind}_url` in part);
-}
-
-function badContent(index: number, at: string): MimoError {
-  const field = `messages[${index}].content${at}`;
-  return new MimoError('invalid-message', `${field} must be a string or an array of parts.`, { field });
-}
-
-function argumentsOf(call: ToolCall, field: string): JsonObject {
-  const bad = (why: string, cause?: unknown): MimoError =>
-    new MimoError('invalid-message', `${field}.arguments ${why}.`, {
-      hint: 'Give JSON text of one object.',
-      field: `${field}.arguments`,
-      cause,
-    });
-  let value: unknown;
-  try {
-    value = readJson(call.arguments);
-  } catch (error) {
-    throw bad(`is not JSON: ${error instanceof Error ? error.message : String(error)}`, error);
-  }
-  if (!isJsonObject(value)) throw bad('is not a JSON object');
-  return value;
 }

@@ -1,7 +1,7 @@
 // `<tool_call>` blocks in a text that is already there: used where reading was held back or has to be done again. Gives the
 // same answers as tag-call-scan.ts, but jumps between tags through sorted indices and remembers where reading on led, so that
 // many nested beginnings cost no more than one.
-import type { BlockResolver, CallContext } from './call-grammar.ts';
+import { type BlockResolver, type CallContext, openCall } from './call-grammar.ts';
 import type { OpenCall } from './message-builder.ts';
 import { pythonStrip, skipSpace } from './python-format.ts';
 import { close, functionClose, functionOpen, open, parameterClose, parameterOpen } from './tag-scanner.ts';
@@ -59,7 +59,7 @@ export class TagCallResolver implements BlockResolver {
   calls(at: number): OpenCall[] {
     return this.#functions(at).map(({ name, parameters }) => {
       const tool = this.#context.tools.get(name)!;
-      const call: OpenCall = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
+      const call = openCall(this.#context, tool);
       for (const { key, start, end } of parameters) {
         call.values.delete(key);
         call.values.set(key, convertValue(this.#text.slice(start, end), tool.rule(key)));

@@ -1,7 +1,7 @@
 // One `<tool_call>` block in MiMo-V2's tag form, read as it arrives: functions, parameters and values, announced to the builder
 // while they grow. What becomes of a block that turns out to be none is decided in settle.ts.
 //   <tool_call> ws <function=NAME> ws { <parameter=KEY>VALUE</parameter> ws } </function> ws </tool_call>
-import type { CallContext, LiveScan } from './call-grammar.ts';
+import { type CallContext, type LiveScan, openCall } from './call-grammar.ts';
 import type { OpenCall } from './message-builder.ts';
 import { isPythonSpace, pythonStrip, skipSpace } from './python-format.ts';
 import {
@@ -167,7 +167,7 @@ export class TagCallScan implements LiveScan {
     if (tool === undefined) this.isKnown = false;
     this.#call = undefined;
     if (!this.isKnown || tool === undefined) return;
-    this.#call = { id: this.#context.nextId(), tool, values: new Map(), announced: false };
+    this.#call = openCall(this.#context, tool);
     this.calls.push(this.#call);
     this.#context.builder.start(this.#call);
   }

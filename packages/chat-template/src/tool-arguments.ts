@@ -137,7 +137,7 @@ function numberJson(source: string, fraction: boolean): string | undefined {
   };
   const whole = source.slice(at, digitsFrom(at));
   at += whole.length;
-  if (at === source.length) return whole === '' ? undefined : signed(sign, stripZeros(whole));
+  if (at === source.length) return whole === '' ? undefined : integral(sign, whole, 0);
   let decimals = '';
   if (source[at] === '.') {
     decimals = source.slice(at + 1, digitsFrom(at + 1));
@@ -158,7 +158,7 @@ function numberJson(source: string, fraction: boolean): string | undefined {
   return sign + stripZeros(whole || '0') + tail + (exponent === '' ? '' : `e${exponent}`);
 }
 
-/** sign digits × 10^power as an integer's text, undefined when it is not one. The value is known to be a finite double. */
+/** sign digits × 10^power as an integer's text, undefined when it is not one. Its length is bounded by the caller. */
 function integral(sign: string, digits: string, power: number): string | undefined {
   let end = digits.length;
   while (end > 0 && digits.charCodeAt(end - 1) === 48) end--;
@@ -172,8 +172,4 @@ function stripZeros(digits: string): string {
   let start = 0;
   while (start < digits.length - 1 && digits.charCodeAt(start) === 48) start++;
   return digits.slice(start);
-}
-
-function signed(sign: string, digits: string): string {
-  return digits === '0' ? '0' : sign + digits;
 }

@@ -41,7 +41,7 @@ export function readJson(text: string, options: ReadJsonOptions = {}): JsonValue
   const reader = new Reader(text, options.maxDepth ?? defaultDepth);
   const value = reader.value(0);
   reader.space();
-  if (reader.at < text.length) reader.fail('text after the value');
+  if (reader.at < text.length) reader.fail('more text');
   return value;
 }
 
@@ -205,12 +205,12 @@ class Reader {
         const end = this.at++;
         return isPlain ? this.text.slice(start + 1, end) : this.#unescape(start, end + 1);
       }
-      if (c < 32) this.fail('a control character in a string');
+      if (c < 32) this.fail('a control character');
       if (c !== 92) continue;
       isPlain = false;
       this.at++;
     }
-    return this.fail('the text ends inside a string');
+    return this.fail('a string without end');
   }
 
   /** Strings lose nothing in JSON.parse. */
@@ -219,7 +219,7 @@ class Reader {
       return JSON.parse(this.text.slice(start, end)) as string;
     } catch {
       this.at = start;
-      return this.fail('an unknown escape in the string');
+      return this.fail('a wrong escape');
     }
   }
 }
