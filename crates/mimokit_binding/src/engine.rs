@@ -53,8 +53,8 @@ impl Engine {
             loaded(Ok((&model, Engine { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(thread) })));
             run(State { model, failed: false }, &queue);
         });
-        let thread =
-            thread.map_err(|error| Failure::new("runner-failed", format!("Cannot start the engine thread: {error}.")))?;
+        let thread = thread
+            .map_err(|error| Failure::new("runner-failed", format!("Cannot start the engine thread: {error}.")))?;
         // The thread waits for its own handle, so this cannot fail.
         let _ = give_handle.send(thread);
         Ok(())

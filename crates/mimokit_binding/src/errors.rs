@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 
 /// An error on its way to JavaScript.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct Failure(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     code: &'static str,
     message: String,
     hint: Option<&'static str>,
@@ -19,7 +22,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into(), hint: hint(code), details: Map::new() }
+        Failure(Box::new(Parts { code, message: message.into(), hint: hint(code), details: Map::new() }))
     }
 
     pub(crate) fn disposed() -> Failure {
@@ -27,12 +30,12 @@ impl Failure {
     }
 
     fn with(mut self, name: &str, value: impl Into<Value>) -> Failure {
-        self.details.insert(name.into(), value.into());
+        self.0.details.insert(name.into(), value.into());
         self
     }
 
     pub(crate) fn into_napi(self) -> napi::Error {
-        let Failure { code, message, hint, details } = self;
+        let Parts { code, message, hint, details } = *self.0;
         let text = json!({ "code": code, "message": message, "hint": hint, "details": details }).to_string();
         napi::Error::from_reason(text)
     }

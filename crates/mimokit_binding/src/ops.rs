@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mimokit_checkpoint::{BlockScales, Dtype, Linear, SharedBytes};
 use mimokit_cpu::{CpuBackend, CpuOptions, Matrix, fp8};
-use mimokit_model::backend::{Backend, Queries, Qkv};
+use mimokit_model::backend::{Backend, Qkv, Queries};
 use mimokit_model::kv::{KvLayout, KvShape};
 use mimokit_model::pass::{Pass, Span};
 use mimokit_model::weights::{AttentionShape, AttentionWeights, MoeWeights};
@@ -61,7 +61,8 @@ pub fn fp8_linear(x: &[f32], weight: &[u8], scales: &[f32], columns: u32, quanti
         whole("x", x.len(), columns)?;
         let col_blocks = columns.div_ceil(fp8::BLOCK);
         exact("scales", scales.len(), rows.div_ceil(fp8::BLOCK) * col_blocks)?;
-        let backend = CpuBackend::new(&CpuOptions { threads: Some(1), quantise_activations: quantise, ..CpuOptions::default() })?;
+        let backend =
+            CpuBackend::new(&CpuOptions { threads: Some(1), quantise_activations: quantise, ..CpuOptions::default() })?;
         let scales = BlockScales {
             block_cols: fp8::BLOCK,
             col_blocks,

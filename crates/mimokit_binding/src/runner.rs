@@ -254,9 +254,7 @@ impl OpenOptions {
         };
         model.block_tokens = size(self.block_tokens).unwrap_or(model.block_tokens);
         model.pools = match (self.kv_bytes, self.blocks, self.windows) {
-            (_, Some(blocks), Some(windows)) => {
-                PoolSizes::Exact { blocks: blocks as usize, windows: windows as usize }
-            }
+            (_, Some(blocks), Some(windows)) => PoolSizes::Exact { blocks: blocks as usize, windows: windows as usize },
             (_, Some(blocks), None) => PoolSizes::Blocks(blocks as usize),
             (_, None, Some(windows)) => PoolSizes::Windows(windows as usize),
             (Some(bytes), None, None) => PoolSizes::Bytes(bytes as u64),

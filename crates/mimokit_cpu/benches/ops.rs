@@ -12,7 +12,8 @@ const ROWS: usize = 8192;
 const COLUMNS: usize = 4096;
 
 fn weight(dtype: Dtype) -> Linear {
-    let bytes = (0..ROWS * COLUMNS * dtype.bytes()).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8 & 0xbf);
+    let bytes =
+        (0..ROWS * COLUMNS * dtype.bytes()).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8 & 0xbf);
     let col_blocks = COLUMNS / 128;
     let scales = (dtype == Dtype::F8E4M3).then(|| BlockScales {
         block_cols: 128,

@@ -1,7 +1,7 @@
 //! `CpuBackend`: options, the types of values that live "on the device", and the trait, each op handed on to its file.
 
 use mimokit_checkpoint::Linear;
-use mimokit_model::backend::{Backend, ExpertSource, HostRoutes, KeepHidden, Queries, Qkv};
+use mimokit_model::backend::{Backend, ExpertSource, HostRoutes, KeepHidden, Qkv, Queries};
 use mimokit_model::kv::{KvCopy, KvDtype, KvLayout};
 use mimokit_model::pass::{HiddenRow, Pass, Rope};
 use mimokit_model::pick::{PickAsk, Picked};
@@ -54,7 +54,8 @@ impl CpuBackend {
         if !(1..=1024).contains(&threads) {
             return Err(Error::Argument(format!("threads is {threads}; it must lie in 1..=1024.")));
         }
-        let pool = Pool::new(threads).map_err(|error| Error::Device(format!("cannot start {threads} threads: {error}")))?;
+        let pool =
+            Pool::new(threads).map_err(|error| Error::Device(format!("cannot start {threads} threads: {error}")))?;
         Ok(CpuBackend { level, pool, kv: options.kv, quantise: options.quantise_activations })
     }
 

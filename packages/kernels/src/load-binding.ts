@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { MimoError } from '@mimokit/protocol';
-import type * as Binding from './binding.d.cts';
+import type * as Binding from '../binding.d.cts';
 
 export type NativeBinding = typeof Binding;
 

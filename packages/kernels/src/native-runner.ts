@@ -12,7 +12,7 @@ import {
   type StepResult,
   type Tensor,
 } from '@mimokit/protocol';
-import type { NativeRunner as Native, OpenOptions } from './binding.d.cts';
+import type { NativeRunner as Native, OpenOptions } from '../binding.d.cts';
 import { loadBinding } from './load-binding.ts';
 import { translatedAsync } from './native-error.ts';
 

@@ -1,9 +1,9 @@
 // Single ops of the native core over plain arrays, for tests, benches and research. They run at once, on the calling thread.
-import type { AttnWindowShape, RouterResult, RouterShape } from './binding.d.cts';
+import type { AttnWindowShape, RouterResult, RouterShape } from '../binding.d.cts';
 import { loadBinding } from './load-binding.ts';
 import { translated } from './native-error.ts';
 
-export type { AttnWindowShape, RouterResult, RouterShape } from './binding.d.cts';
+export type { AttnWindowShape, RouterResult, RouterShape } from '../binding.d.cts';
 
 /** The values of E4M3 bytes; NaN for 0x7f and 0xff. */
 export function fp8Decode(bytes: Uint8Array): Float32Array {

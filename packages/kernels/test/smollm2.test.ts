@@ -28,20 +28,25 @@ const setups = [
 
 for (const { directory, golden } of setups) {
   const path = root === undefined ? undefined : join(root, directory);
-  const missing = path === undefined ? 'MIMOKIT_SMOLLM2 is not set' : existsSync(path) ? undefined : `${path} is not there`;
+  const missing =
+    path === undefined ? 'MIMOKIT_SMOLLM2 is not set' : existsSync(path) ? undefined : `${path} is not there`;
   describe(missing === undefined ? directory : `${directory} (skipped: ${missing})`, () => {
-    test.skipIf(missing !== undefined)('generates the golden text of every prompt', async () => {
-      await using runner = await openNativeRunner(path ?? '', { blocks: 64, windows: 1 });
-      let equal = 0;
-      const goldens = fixtureJsonl<GreedyGolden>('smollm2', golden);
-      for (const { id, prompt_ids: prompt, tokens, margins } of goldens) {
-        const found = await greedyIds(runner, prompt, tokens.length, { chunk: 512 });
-        const at = found.findIndex((token, index) => token !== tokens[index]);
-        if (at < 0) equal += 1;
-        else expect(margins[at], `${id} differs at ${at}`).toBeLessThan(tinyMargin);
-      }
-      // Near-ties are rare; an engine that leans on them is wrong.
-      expect(equal).toBeGreaterThanOrEqual(goldens.length - 1);
-    }, 600_000);
+    test.skipIf(missing !== undefined)(
+      'generates the golden text of every prompt',
+      async () => {
+        await using runner = await openNativeRunner(path ?? '', { blocks: 64, windows: 1 });
+        let equal = 0;
+        const goldens = fixtureJsonl<GreedyGolden>('smollm2', golden);
+        for (const { id, prompt_ids: prompt, tokens, margins } of goldens) {
+          const found = await greedyIds(runner, prompt, tokens.length, { chunk: 512 });
+          const at = found.findIndex((token, index) => token !== tokens[index]);
+          if (at < 0) equal += 1;
+          else expect(margins[at], `${id} differs at ${at}`).toBeLessThan(tinyMargin);
+        }
+        // Near-ties are rare; an engine that leans on them is wrong.
+        expect(equal).toBeGreaterThanOrEqual(goldens.length - 1);
+      },
+      600_000,
+    );
   });
 }

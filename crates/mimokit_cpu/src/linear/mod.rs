@@ -125,7 +125,14 @@ fn fits(block_cols: usize) -> bool {
 }
 
 /// `out[i, r - rows.start]` = weight row r times input row `tokens[i]`; `out` is [tokens.len(), rows.len()]. On this thread.
-pub(crate) fn product(level: Level, matrix: &Matrix, input: &Input, tokens: &[u32], rows: Range<usize>, out: &mut [f32]) {
+pub(crate) fn product(
+    level: Level,
+    matrix: &Matrix,
+    input: &Input,
+    tokens: &[u32],
+    rows: Range<usize>,
+    out: &mut [f32],
+) {
     match matrix.linear.dtype {
         Dtype::F8E4M3 => product_of::<E4m3>(level, matrix, input, tokens, rows, out),
         Dtype::Bf16 => product_of::<Bf16>(level, matrix, input, tokens, rows, out),

@@ -1,7 +1,7 @@
 //! attn_global: writes keys and values of all rows into their blocks, then every query attends causally over positions
 //! 0 ..= its own. Bound: the bytes of the keys and values it reads.
 
-use mimokit_model::backend::{Queries, Qkv};
+use mimokit_model::backend::{Qkv, Queries};
 use mimokit_model::pass::Span;
 use mimokit_model::weights::AttentionWeights;
 

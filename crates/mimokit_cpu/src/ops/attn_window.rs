@@ -4,7 +4,7 @@
 //! position. Bound: the bytes of `window_keys` keys and values per row.
 //! Source: MiMo-V2-Flash report, arXiv 2601.02780, eq. 1-4.
 
-use mimokit_model::backend::{Queries, Qkv};
+use mimokit_model::backend::{Qkv, Queries};
 use mimokit_model::kv::KvShape;
 use mimokit_model::pass::Span;
 use mimokit_model::weights::AttentionWeights;
@@ -104,13 +104,7 @@ fn key_and_value<'a>(
 }
 
 /// The last `ring` positions of the span, position p into slot p % ring.
-fn write_ring(
-    qkv: &Qkv<CpuBackend>,
-    weights: &AttentionWeights<CpuBackend>,
-    kv: &mut Kv,
-    layer: usize,
-    span: &Span,
-) {
+fn write_ring(qkv: &Qkv<CpuBackend>, weights: &AttentionWeights<CpuBackend>, kv: &mut Kv, layer: usize, span: &Span) {
     let ring = kv.ring;
     let store = kv.windows.store(layer);
     let skipped = span.rows.len().saturating_sub(ring);

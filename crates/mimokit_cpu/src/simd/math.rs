@@ -5,7 +5,7 @@ use crate::simd::scalar::Scalar;
 
 const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// ln 2 in two parts; the first has 12 zero bits at its end, so that n times it is exact.
-const LN2_HIGH: f32 = 0.693_359_375;
+const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 /// 1.5 * 2^23: adding it leaves the nearest integer in the low bits.
 const MAGIC: f32 = 12_582_912.0;

@@ -41,7 +41,8 @@ impl Level {
     /// The best level of this processor, found once.
     pub fn detected() -> Level {
         static LEVEL: OnceLock<Level> = OnceLock::new();
-        *LEVEL.get_or_init(|| Level::all().into_iter().rev().find(|level| level.is_available()).unwrap_or(Level::Scalar))
+        *LEVEL
+            .get_or_init(|| Level::all().into_iter().rev().find(|level| level.is_available()).unwrap_or(Level::Scalar))
     }
 
     /// Every level this processor can run, narrowest first; `Scalar` is always there.
