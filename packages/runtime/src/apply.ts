@@ -65,6 +65,10 @@ export function applyResult(
 
     for (const id of ids) sequence.tokens.push(id);
     parts.kv.commit(sequence, committed);
+    if (committed > sequence.furthest) {
+      sequence.furthest = committed;
+      sequence.losses = 0;
+    }
     if (row.saveWindow !== none) parts.kv.settleSave(sequence, row.saveWindow, true);
     if (committed >= sequence.savePoint) sequence.savePoint = 0;
     // An unfinished chunk leaves no drafts behind and asks for none.

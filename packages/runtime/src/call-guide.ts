@@ -44,7 +44,7 @@ export class CallGuide {
   ways(): Way[] {
     return this.#call.tools.map((tool) => ({
       ids: tool.opening,
-      then: () => (tool.parameters === undefined ? this.#anything(0) : this.#parameter(tool, new Set())),
+      next: () => (tool.parameters === undefined ? this.#anything(0) : this.#parameter(tool, new Set())),
     }));
   }
 
@@ -56,11 +56,11 @@ export class CallGuide {
       const literal = { start: before.length, end: before.length + name.length };
       return {
         ids: this.#text.encode(`${before}${name}>`, literal),
-        then: () => this.#value(tool, new Set([...written, name]), 0),
+        next: () => this.#value(tool, new Set([...written, name]), 0),
       };
     });
     if (!tool.required.some((name) => left.includes(name))) {
-      ways.push({ ids: this.#text.encode(`</function>\n${callClose}`), then: () => this.#end() });
+      ways.push({ ids: this.#text.encode(`</function>\n${callClose}`), next: () => this.#end() });
     }
     return oneOf(ways);
   }
@@ -72,7 +72,7 @@ export class CallGuide {
         const next = advance(valueClose, matched, this.#text.decode(id));
         if (next.rest === undefined) return this.#value(tool, written, next.matched);
         const go = (): Guide => this.#parameter(tool, written);
-        if (next.rest === '') return oneOf([{ ids: this.#text.encode('\n'), then: go }]);
+        if (next.rest === '') return oneOf([{ ids: this.#text.encode('\n'), next: go }]);
         // An id that goes on otherwise than the frame does: what was asked for is written, the rest is up to the model.
         return next.rest === '\n' ? go() : this.#anything(0);
       },
@@ -92,6 +92,6 @@ export class CallGuide {
 
   #end(): Guide {
     const { endId } = this.#call;
-    return endId === undefined ? free : oneOf([{ ids: [endId], then: () => free }]);
+    return endId === undefined ? free : oneOf([{ ids: [endId], next: () => free }]);
   }
 }

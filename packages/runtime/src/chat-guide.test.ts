@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ForcedTool } from './call-guide.ts';
 import { type AnswerPlan, chatGuide } from './chat-guide.ts';
-import type { Guide } from './guide.ts';
+import { givenBy, type Guide } from './guide.ts';
 
 const end = 1;
 const encode = (text: string): number[] => [...text].map((character) => character.codePointAt(0)!);
@@ -34,9 +34,7 @@ function written(start: Guide | undefined, words: string): string {
     guide = guide?.after(id);
   };
   const given = (): void => {
-    while (guide?.demand !== undefined && 'allow' in guide.demand && guide.demand.allow.length === 1) {
-      say(guide.demand.allow[0]);
-    }
+    for (let id = givenBy(guide?.demand); id !== undefined; id = givenBy(guide?.demand)) say(id);
   };
   given();
   for (const id of encode(words)) {

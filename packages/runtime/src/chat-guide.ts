@@ -22,7 +22,7 @@ export function chatGuide(plan: AnswerPlan): Guide | undefined {
   const { output, thinkingBudget, text } = plan;
   if (plan.call === undefined && (thinkingBudget === undefined || output === 'content')) return undefined;
   const call = plan.call && new CallGuide(plan.call, text);
-  const close = { ids: text.encode(thinkClose), then: () => (call === undefined ? free : oneOf(call.ways())) };
+  const close = { ids: text.encode(thinkClose), next: () => (call === undefined ? free : oneOf(call.ways())) };
 
   const reasoning = (count: number, matched: number): Guide => {
     if (thinkingBudget !== undefined && count >= thinkingBudget) return oneOf([close]);
@@ -30,7 +30,7 @@ export function chatGuide(plan: AnswerPlan): Guide | undefined {
       demand: call?.endless,
       after: (id) => {
         const next = advance(thinkClose, matched, text.decode(id));
-        return next.rest === undefined ? reasoning(count + 1, next.matched) : close.then();
+        return next.rest === undefined ? reasoning(count + 1, next.matched) : close.next();
       },
     };
   };
@@ -50,6 +50,6 @@ export function chatGuide(plan: AnswerPlan): Guide | undefined {
 
   if (output === 'reasoning') return reasoning(0, 0);
   if (call === undefined) return lead(0);
-  const think = { ids: text.encode(thinkOpen), then: () => reasoning(0, 0) };
+  const think = { ids: text.encode(thinkOpen), next: () => reasoning(0, 0) };
   return oneOf(output === 'auto' ? [think, ...call.ways()] : call.ways());
 }

@@ -18,6 +18,7 @@ import { adaptiveDraftDepth, type DraftPolicy } from './draft/policy.ts';
 import type { GuidedRequest } from './guide.ts';
 import { KvManager } from './kv/kv-manager.ts';
 import { type CacheReport, whyMiss } from './kv/why-miss.ts';
+import { isMemoryLost } from './lost-memory.ts';
 import { type PlacedRow, Placement } from './placement.ts';
 import { checkRequest } from './request.ts';
 import { hasPenalties, TokenCounts } from './sampling.ts';
@@ -66,6 +67,10 @@ export interface Engine extends AsyncDisposable {
 export function createEngine(parts: EngineParts): Engine {
   return new StepEngine(parts);
 }
+
+/** Losses of the runner in steps of one request, without getting further: from so many on it runs alone, and with so many it ends. */
+const suspectLosses = 2;
+const mostLosses = 5;
 
 class StepEngine implements Engine {
   readonly info: ModelInfo;
@@ -180,7 +185,7 @@ class StepEngine implements Engine {
   }
 
   async #step(): Promise<void> {
-    const rows = this.#placement.plan(this.#tokenBudget);
+    const rows = this.#suspectAlone(this.#placement.plan(this.#tokenBudget));
     if (rows.length === 0) {
       throw new MimoError('invalid-argument', `The scheduler left ${this.#sequences.size} sequences without a row.`, {
         hint: 'order() must list every sequence that was added and not removed.',
@@ -201,7 +206,8 @@ class StepEngine implements Engine {
       result = await this.#runner.step(batch);
       checkResult(rows, result, this.info);
     } catch (error) {
-      this.#failRows(rows, error);
+      if (isMemoryLost(error)) this.#loseMemory(rows, error);
+      else this.#failRows(rows, error);
       return;
     }
     const milliseconds = performance.now() - started;
@@ -225,6 +231,36 @@ class StepEngine implements Engine {
     if (this.#onStep === undefined) return;
     const { waiting } = this.stats();
     this.#onStep({ step: tally.steps, rows: applied.length, tokens, drafts, emitted, milliseconds, waiting });
+  }
+
+  /** A request that may be what the runner dies of takes no others with it: it runs alone until it got further. */
+  #suspectAlone(rows: PlacedRow[]): PlacedRow[] {
+    const suspect = rows.find(({ sequence }) => sequence.losses >= suspectLosses);
+    if (suspect === undefined) return rows;
+    for (const row of rows) {
+      if (row !== suspect && row.saveWindow !== none) this.#kv.settleSave(row.sequence, row.saveWindow, false);
+    }
+    return [suspect];
+  }
+
+  /** All keys and values are gone, the tokens are here. */
+  #loseMemory(rows: readonly PlacedRow[], error: MimoError): void {
+    this.#tally.memoryLosses++;
+    for (const { sequence, saveWindow } of rows) {
+      if (saveWindow !== none) this.#kv.settleSave(sequence, saveWindow, false);
+    }
+    this.#placement.loseMemory();
+    for (const { sequence } of rows) {
+      if (++sequence.losses < mostLosses) continue;
+      const hint = 'Send it alone and look at the standard error of the runner; other requests go on.';
+      this.#fail(
+        sequence,
+        new MimoError('runner-failed', `The runner was lost ${mostLosses} times in steps of this request.`, {
+          hint,
+          cause: error,
+        }),
+      );
+    }
   }
 
   /** Nobody knows what a failed step wrote, so its rows keep nothing. Other sequences and kept windows stay usable. */

@@ -9,10 +9,10 @@ export interface IdText {
   decode(id: number): string;
 }
 
-/** A way on: ids, and what guides after them. */
+/** A way on: ids, and what guides behind them. */
 export interface Way {
   readonly ids: readonly number[];
-  readonly then: () => Guide;
+  readonly next: () => Guide;
 }
 
 /** The model is free from here on. */
@@ -26,7 +26,7 @@ export function oneOf(ways: readonly Way[], depth = 0): Guide {
       const open = ways.filter(({ ids }) => ids[depth] === id);
       // Only in looking ahead along drafts, which may be anything.
       if (open.length === 0) return free;
-      return open[0].ids.length === depth + 1 ? open[0].then() : oneOf(open, depth + 1);
+      return open[0].ids.length === depth + 1 ? open[0].next() : oneOf(open, depth + 1);
     },
   };
 }

@@ -11,6 +11,7 @@ export {
 export type { Demand, Guide, GuidedRequest } from './guide.ts';
 export { formatBytes, type KvNeed, needOf, poolBytes } from './kv/geometry.ts';
 export type { CacheReport } from './kv/why-miss.ts';
+export { isMemoryLost, memoryLost } from './lost-memory.ts';
 export { type LocalModel, openModel, type OpenModelOptions } from './open-model.ts';
 export {
   createScheduler,

@@ -62,11 +62,21 @@ export class Placement {
 
   /** Gives back what a live sequence holds; it waits again and computes what is not cached by then a second time. */
   preempt(sequence: Sequence): void {
-    this.#kv.release(sequence, true);
+    this.#release(sequence, true);
+    this.preemptions++;
+  }
+
+  /** The runner lost all it had written: live sequences wait and start anew from their tokens, and nothing is cached. */
+  loseMemory(): void {
+    for (const sequence of this.#scheduler.order()) if (sequence.state === 'live') this.#release(sequence, false);
+    this.#kv.clear();
+  }
+
+  #release(sequence: Sequence, keeps: boolean): void {
+    this.#kv.release(sequence, keeps);
     sequence.state = 'waiting';
     sequence.drafts = [];
     sequence.savePoint = 0;
-    this.preemptions++;
   }
 
   #admitWaiting(): void {

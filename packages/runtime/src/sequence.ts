@@ -54,6 +54,9 @@ export interface Sequence {
   lastStep: number;
   /** Set from outside, seen at the next step. */
   aborted: boolean;
+  /** The most positions it ever had committed, and how often memory was lost in a step of it since it came so far. */
+  furthest: number;
+  losses: number;
   /** Positions whose routes were handed out: recorded once, also when they are computed again. */
   routedLen: number;
   cachedTokens: number;
@@ -88,6 +91,8 @@ export function createSequence(
     savePoint: 0,
     lastStep: -1,
     aborted: false,
+    furthest: 0,
+    losses: 0,
     routedLen: 0,
     cachedTokens: 0,
     wasAdmitted: false,

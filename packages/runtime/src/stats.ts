@@ -13,6 +13,8 @@ export interface EngineStats {
   finished: number;
   steps: number;
   preemptions: number;
+  /** How often the runner lost all keys and values, and sequences were computed again. */
+  memoryLosses: number;
   /** Prompt tokens of admitted requests, and how many of them were cached. */
   promptTokens: number;
   cachedTokens: number;
@@ -56,6 +58,7 @@ export class Tally {
   readonly acceptance: Acceptance = new Acceptance();
   finished = 0;
   steps = 0;
+  memoryLosses = 0;
   promptTokens = 0;
   cachedTokens = 0;
   completionTokens = 0;
@@ -69,6 +72,7 @@ export class Tally {
       ...queue,
       finished: this.finished,
       steps: this.steps,
+      memoryLosses: this.memoryLosses,
       promptTokens: this.promptTokens,
       cachedTokens: this.cachedTokens,
       completionTokens: this.completionTokens,

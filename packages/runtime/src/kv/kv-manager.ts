@@ -185,6 +185,11 @@ export class KvManager {
     else this.windows.giveBack(window);
   }
 
+  /** Forgets all that is kept, because its contents are gone. No sequence may be live. */
+  clear(): void {
+    for (let entry = this.windows.oldest(); entry !== undefined; entry = this.windows.oldest()) this.#evict(entry);
+  }
+
   /** Throws unless every block and window is free, kept or held, exactly once, given all live sequences. */
   checkIntegrity(sequences: Iterable<Sequence>): void {
     checkPools(this, sequences, this.#saving);
