@@ -86,12 +86,17 @@ export class Exchange {
 
   /** `frames` reads `answering`, which ends with the stream however it ends. */
   stream(frames: AsyncIterator<string>, answering: Answering, failureFrame: (failure: Failure) => string): Response {
+    return this.streamFrames(frames, () => answering.close(), failureFrame);
+  }
+
+  /** `close` is called when the stream is over, however it ends. */
+  streamFrames(frames: AsyncIterator<string>, close: () => void, failureFrame: (failure: Failure) => string): Response {
     const { keepAliveMs, slowReaderMs } = this.shared.limits;
     return sseResponse(frames, {
       keepAliveMs,
       slowReaderMs,
       headers: requestIdHeaders(this.requestId),
-      onClose: () => answering.close(),
+      onClose: close,
       failureFrame: (error) => {
         const failure = failureOf(error);
         if (failure.status >= 500) this.shared.onError(error, this.requestId);
@@ -180,7 +185,8 @@ export class Answering implements AsyncIterableIterator<AnswerEvent> {
           hint: 'Send the request again.',
         });
       }
-      this.#parts.meter.event(event);
+      this.#parts.meter.arrived();
+      if (event.type === 'finish') this.#parts.meter.finished(event.reason, event.usage);
       return { done: false, value: next.value };
     } catch (error) {
       this.close(error);

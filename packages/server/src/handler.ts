@@ -11,10 +11,13 @@ import { modelsByName } from './find-model.ts';
 import type { Api } from './http-error.ts';
 import { defaultLimits, Gate, type Limits } from './limits.ts';
 import { createMetrics } from './metrics.ts';
+import { answerCompletions } from './openai/completions.ts';
 import { answerChat } from './openai/chat.ts';
 import type { ReasoningField } from './openai/chat-out.ts';
 import { anthropicModel, anthropicModels, openaiModel } from './openai/models.ts';
 import { answerResponses, keptResponse } from './openai/responses.ts';
+import { answerGenerate } from './sglang/generate.ts';
+import { answerApplyTemplate, answerDetokenize, answerTokenize } from './tokens.ts';
 import { ReasoningRecall, type RecallMode } from './reasoning-recall.ts';
 
 export interface HandlerOptions {
@@ -141,6 +144,14 @@ export function createHandler(options: HandlerOptions): Handler {
     );
   });
   post('/v1/chat/completions', 'openai', (exchange, body) => answerChat(exchange, body, { findModel, reasoningField }));
+  const parts = { findModel, firstModel: models[0].modelId };
+  post('/v1/completions', 'openai', (exchange, body) => answerCompletions(exchange, body, findModel));
+  post('/generate', 'openai', (exchange, body) => answerGenerate(exchange, body, parts));
+  for (const prefix of ['', '/v1']) {
+    post(`${prefix}/tokenize`, 'openai', (exchange, body) => answerTokenize(exchange, body, parts));
+    post(`${prefix}/detokenize`, 'openai', (exchange, body) => answerDetokenize(exchange, body, parts));
+    post(`${prefix}/apply-template`, 'openai', (exchange, body) => answerApplyTemplate(exchange, body, parts));
+  }
   post('/v1/responses', 'openai', (exchange, body) => answerResponses(exchange, body, { findModel, answers }));
   get('/v1/responses/:id', (c, tenant) => Response.json(keptResponse(answers, tenant, c.req.param('id') ?? '')));
   app.delete('/v1/responses/:id', async (c) => {

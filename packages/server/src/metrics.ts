@@ -1,11 +1,14 @@
 // What is counted, as Prometheus text. Names follow vLLM's where it has one. Counting only: nothing here decides anything.
-import type { ChatModel, StreamEvent } from '@mimokit/protocol';
+import type { ChatModel, FinishReason, Usage } from '@mimokit/protocol';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Gate } from './limits.ts';
 
 /** One request's answers, as they are measured. */
 export interface AnswerMeter {
-  event(event: StreamEvent): void;
+  /** Something came; only the first time counts. */
+  arrived(): void;
+  finished(reason: FinishReason, usage: Usage): void;
+  /** The request is over; with an error when it failed. Safe to call twice. */
   end(error?: unknown): void;
 }
 
@@ -80,18 +83,17 @@ export function createMetrics(models: readonly ChatModel[], gate: Gate): Metrics
       const started = performance.now();
       let firstAt: number | undefined;
       return {
-        event(event) {
-          if (firstAt === undefined) {
-            firstAt = performance.now();
-            first.observe({ model }, (firstAt - started) / 1000);
-          }
-          if (event.type !== 'finish') return;
-          const { usage, reason } = event;
+        arrived() {
+          if (firstAt !== undefined) return;
+          firstAt = performance.now();
+          first.observe({ model }, (firstAt - started) / 1000);
+        },
+        finished(reason, usage) {
           prompt.inc({ model }, usage.promptTokens);
           cached.inc({ model }, usage.cachedTokens);
           completion.inc({ model }, usage.completionTokens);
           finished.inc({ model, reason });
-          if (usage.completionTokens > 1) {
+          if (usage.completionTokens > 1 && firstAt !== undefined) {
             perToken.observe({ model }, (performance.now() - firstAt) / 1000 / (usage.completionTokens - 1));
           }
         },

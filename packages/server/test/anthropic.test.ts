@@ -16,7 +16,11 @@ const clientOf = (served: Served): Anthropic =>
 
 const question = { role: 'user' as const, content: 'What is 37 * 12?' };
 const thinking = { type: 'enabled' as const, budget_tokens: 1024 };
-const tools = demoTools.map(({ name, description, parameters }) => ({ name, description, input_schema: { ...parameters } }));
+const tools = demoTools.map(({ name, description, parameters }) => ({
+  name,
+  description,
+  input_schema: { ...parameters },
+}));
 const base = { model: 'nano', max_tokens: 256, thinking, tools };
 
 const runnable = demoTools.map(({ name, description, parameters }) => ({
@@ -59,7 +63,11 @@ describe('messages', () => {
 
   test('thinking disabled is disabled', async () => {
     await using served = await serveNano(model);
-    const message = await clientOf(served).messages.create({ ...base, thinking: { type: 'disabled' }, messages: [question] });
+    const message = await clientOf(served).messages.create({
+      ...base,
+      thinking: { type: 'disabled' },
+      messages: [question],
+    });
     expect(message.content.map(({ type }) => type)).not.toContain('thinking');
   });
 
@@ -80,7 +88,10 @@ describe('messages', () => {
       system: [{ type: 'text', text: 'Be brief.' }],
       messages: [
         question,
-        { role: 'assistant', content: [{ type: 'tool_use', id: 'toolu_1', name: 'calculator', input: { expression: '37 * 12' } }] },
+        {
+          role: 'assistant',
+          content: [{ type: 'tool_use', id: 'toolu_1', name: 'calculator', input: { expression: '37 * 12' } }],
+        },
         {
           role: 'user',
           content: [
@@ -91,7 +102,13 @@ describe('messages', () => {
       ],
     });
     const [prompt] = served.prompts;
-    const places = ['Be brief.', '37 * 12?', '<function=calculator>', '<tool_response>\n444\n</tool_response>', 'Say it in words.'];
+    const places = [
+      'Be brief.',
+      '37 * 12?',
+      '<function=calculator>',
+      '<tool_response>\n444\n</tool_response>',
+      'Say it in words.',
+    ];
     const found = places.map((text) => prompt.indexOf(text));
     expect(found).toEqual([...found].sort((a, b) => a - b));
     expect(found[0]).toBeGreaterThan(0);
@@ -124,13 +141,17 @@ describe("the SDK's tool runner", () => {
     expect(final.usage.cache_read_input_tokens).toBeGreaterThan(final.usage.input_tokens);
     const [, second] = served.bodies;
     // As received: a continued thread, one message, no tools.
-    expect(second.body).toMatchObject({ thread: { type: 'continue', previous_message_id: expect.stringMatching(/^msg_/) } });
+    expect(second.body).toMatchObject({
+      thread: { type: 'continue', previous_message_id: expect.stringMatching(/^msg_/) },
+    });
     expect(second.body['messages']).toHaveLength(1);
     expect(second.body).not.toHaveProperty('tools');
     // What the model saw: everything, in front of the same bytes.
     const [before, after] = served.prompts;
     expect(after.startsWith(before)).toBe(true);
-    expect(after.slice(before.length)).toMatch(/^<think>I will call calculator[^<]*<\/think><tool_call>\n<function=calculator>/);
+    expect(after.slice(before.length)).toMatch(
+      /^<think>I will call calculator[^<]*<\/think><tool_call>\n<function=calculator>/,
+    );
     expect(after).toContain('<tool_response>\n444\n</tool_response>');
   });
 
@@ -139,14 +160,23 @@ describe("the SDK's tool runner", () => {
     await using served = await serveNano(model, { answerBytes: 1 });
     const final = await clientOf(served).beta.messages.toolRunner(params).runUntilDone();
     expect(final.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain('444');
-    expect(served.bodies.map(({ body }) => (body['thread'] as { type: string }).type)).toEqual(['create', 'continue', 'create']);
+    expect(served.bodies.map(({ body }) => (body['thread'] as { type: string }).type)).toEqual([
+      'create',
+      'continue',
+      'create',
+    ]);
   });
 
   test('without a thread it sends its thinking back, and the model sees it', async () => {
     await using served = await serveNano(model, { reasoningRecall: 'off' });
-    const final = await clientOf(served).beta.messages.toolRunner({ ...params, thread: false }).runUntilDone();
+    const final = await clientOf(served)
+      .beta.messages.toolRunner({ ...params, thread: false })
+      .runUntilDone();
     expect(final.content.map((block) => (block.type === 'text' ? block.text : '')).join('')).toContain('444');
-    expect(served.asked[1].messages[1]).toMatchObject({ role: 'assistant', reasoning: expect.stringContaining('calculator') });
+    expect(served.asked[1].messages[1]).toMatchObject({
+      role: 'assistant',
+      reasoning: expect.stringContaining('calculator'),
+    });
   });
 
   test("another key's thread is not found", async () => {
@@ -180,7 +210,11 @@ describe("errors come in Anthropic's envelope", () => {
       body: JSON.stringify({ model: 'nano', max_tokens: 8, messages: [question], ...wrong }),
     });
     const body = (await response.json()) as unknown;
-    expect(body).toMatchObject({ type: 'error', error: { type, message: expect.any(String) }, request_id: expect.any(String) });
+    expect(body).toMatchObject({
+      type: 'error',
+      error: { type, message: expect.any(String) },
+      request_id: expect.any(String),
+    });
     expect(response.status).toBe(status);
   });
 });

@@ -20,7 +20,9 @@ const question = 'What is 37 * 12?';
 function expectContinued(served: Served): void {
   const [before, after] = served.prompts;
   expect(after.startsWith(before)).toBe(true);
-  expect(after.slice(before.length)).toMatch(/^<think>I will call calculator[^<]*<\/think><tool_call>\n<function=calculator>/);
+  expect(after.slice(before.length)).toMatch(
+    /^<think>I will call calculator[^<]*<\/think><tool_call>\n<function=calculator>/,
+  );
   expect(after).toContain('<tool_response>\n444\n</tool_response>');
 }
 

@@ -122,7 +122,11 @@ describe('responses', () => {
       status: 'incomplete',
       incomplete_details: { reason: 'max_output_tokens' },
     });
-    const forced = await client.responses.create({ ...base, input: 'Hello', tool_choice: { type: 'function', name: 'clock' } });
+    const forced = await client.responses.create({
+      ...base,
+      input: 'Hello',
+      tool_choice: { type: 'function', name: 'clock' },
+    });
     expect(forced.output.at(-1)).toMatchObject({ type: 'function_call', name: 'clock' });
     await client.responses.create({ model: 'nano', input: 'Hello', tools: [{ type: 'web_search' }, ...tools] });
     expect(served.asked.at(-1)!.tools).toHaveLength(tools.length);

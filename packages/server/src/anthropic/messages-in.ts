@@ -14,7 +14,12 @@ import {
   type ToolChoice,
   writeJson,
 } from '@mimokit/protocol';
-import { type AnthropicBlock, type AnthropicRequest, anthropicRequestSchema, fromOpenAITools } from '@mimokit/protocol/wire';
+import {
+  type AnthropicBlock,
+  type AnthropicRequest,
+  anthropicRequestSchema,
+  fromOpenAITools,
+} from '@mimokit/protocol/wire';
 import { checkCount, checkedBody, type JsonBody } from '../body.ts';
 import { badField } from '../http-error.ts';
 import type { Limits } from '../limits.ts';
@@ -57,7 +62,10 @@ export function readMessagesRequest({ plain, lossless }: JsonBody, limits: Limit
     model: body.model,
     chat,
     stream: body.stream ?? false,
-    thread: thread?.type === 'continue' ? { type: 'continue', previousId: thread.previous_message_id } : (thread ?? undefined),
+    thread:
+      thread?.type === 'continue'
+        ? { type: 'continue', previousId: thread.previous_message_id }
+        : (thread ?? undefined),
   };
 }
 
@@ -129,7 +137,10 @@ function userOf(blocks: readonly AnthropicBlock[], at: string): Message[] {
     messages.push({
       role: 'tool',
       toolCallId: block.tool_use_id,
-      content: typeof content === 'string' ? content : plainContent(content.map((inner, i) => partOf(inner, `${field}.content[${i}]`))),
+      content:
+        typeof content === 'string'
+          ? content
+          : plainContent(content.map((inner, i) => partOf(inner, `${field}.content[${i}]`))),
     });
   }
   flush();
@@ -147,7 +158,8 @@ function assistantOf(blocks: readonly AnthropicBlock[], source: unknown, at: str
       if (block.id === undefined || block.name === undefined) throw wrong(field, 'needs id and name');
       const input = Array.isArray(source) ? jsonGet(source[index], 'input') : undefined;
       toolCalls.push({ id: block.id, name: block.name, arguments: writeJson(input ?? {}) });
-    } else if (block.type !== 'redacted_thinking') throw wrong(`${field}.type`, `${block.type.slice(0, 64)} is not known`);
+    } else if (block.type !== 'redacted_thinking')
+      throw wrong(`${field}.type`, `${block.type.slice(0, 64)} is not known`);
   }
   if (toolCalls.length > 0) message.toolCalls = toolCalls;
   return message;

@@ -21,19 +21,25 @@ export async function* messageFrames(
   yield frame('message_start', { message: { ...emptyMessage(context), usage: usageOf(undefined) } });
   for await (const { event } of events) {
     if (event.type === 'reasoning-delta') {
-      yield blocks.in('thinking', { type: 'thinking', thinking: '', signature: '' }) +
-        blocks.delta(`{"type":"thinking_delta","thinking":${JSON.stringify(event.text)}}`);
+      yield (
+        blocks.in('thinking', { type: 'thinking', thinking: '', signature: '' }) +
+        blocks.delta(`{"type":"thinking_delta","thinking":${JSON.stringify(event.text)}}`)
+      );
     } else if (event.type === 'text-delta' || event.type === 'tool-input-cancelled') {
-      yield blocks.in('text', { type: 'text', text: '', citations: null }) +
-        blocks.delta(`{"type":"text_delta","text":${JSON.stringify(event.text)}}`);
+      yield (
+        blocks.in('text', { type: 'text', text: '', citations: null }) +
+        blocks.delta(`{"type":"text_delta","text":${JSON.stringify(event.text)}}`)
+      );
     } else if (event.type === 'tool-input-start') {
       yield blocks.in(event.id, { type: 'tool_use', id: event.id, name: event.name, input: {} });
     } else if (event.type === 'tool-input-delta') {
       yield blocks.delta(`{"type":"input_json_delta","partial_json":${JSON.stringify(event.text)}}`);
     } else if (event.type === 'tool-call' && blocks.isNew(event.call.id)) {
       const { id, name, arguments: text } = event.call;
-      yield blocks.in(id, { type: 'tool_use', id, name, input: {} }) +
-        blocks.delta(`{"type":"input_json_delta","partial_json":${JSON.stringify(text)}}`);
+      yield (
+        blocks.in(id, { type: 'tool_use', id, name, input: {} }) +
+        blocks.delta(`{"type":"input_json_delta","partial_json":${JSON.stringify(text)}}`)
+      );
     } else if (event.type === 'finish') {
       context.onMessage(event.message);
       const delta = { stop_reason: stopReason(event.reason), stop_sequence: null };

@@ -15,7 +15,11 @@ interface Parts {
   answers: AnswerStore;
 }
 
-export async function answerMessages(exchange: Exchange, body: JsonBody, { findModel, answers }: Parts): Promise<Response> {
+export async function answerMessages(
+  exchange: Exchange,
+  body: JsonBody,
+  { findModel, answers }: Parts,
+): Promise<Response> {
   const request = readMessagesRequest(body, exchange.shared.limits);
   if (request.chat.maxTokens === undefined) throw badField('max_tokens', 'is missing');
   const model = findModel(request.model);
@@ -40,7 +44,11 @@ export async function answerMessages(exchange: Exchange, body: JsonBody, { findM
 }
 
 /** The prompt's tokens, for models that run here. */
-export async function countMessageTokens(exchange: Exchange, body: JsonBody, { findModel, answers }: Parts): Promise<Response> {
+export async function countMessageTokens(
+  exchange: Exchange,
+  body: JsonBody,
+  { findModel, answers }: Parts,
+): Promise<Response> {
   const request = readMessagesRequest(body, exchange.shared.limits);
   const model = tokenModel(findModel(request.model));
   const chat = exchange.prepare(takenUp(request, exchange.tenant, answers));

@@ -55,7 +55,8 @@ export function readResponsesRequest({ plain, lossless }: JsonBody, limits: Limi
 /** Fields that change the answer and that no model here can follow. */
 function refuseUnknown(body: ResponsesRequest): void {
   const format = jsonGet(jsonGet(body['text'], 'format'), 'type');
-  if (format !== undefined && format !== 'text') throw badField('text.format', "other than { type: 'text' } is not supported");
+  if (format !== undefined && format !== 'text')
+    throw badField('text.format', "other than { type: 'text' } is not supported");
   for (const field of ['conversation', 'prompt']) {
     if (body[field] !== undefined && body[field] !== null) throw badField(field, 'is not supported');
   }
@@ -78,7 +79,8 @@ function toolsOf(lossless: JsonValue): Tool[] {
 function toolChoiceOf({ tool_choice: choice }: ResponsesRequest): ToolChoice | undefined {
   if (choice === null || choice === undefined) return undefined;
   if (choice === 'auto' || choice === 'none' || choice === 'required') return choice;
-  if (typeof choice === 'object' && choice.type === 'function' && typeof choice.name === 'string') return { name: choice.name };
+  if (typeof choice === 'object' && choice.type === 'function' && typeof choice.name === 'string')
+    return { name: choice.name };
   throw badField('tool_choice', "must be 'auto', 'none', 'required' or a function");
 }
 

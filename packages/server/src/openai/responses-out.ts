@@ -135,7 +135,9 @@ class ResponseWriter {
       frames = this.close('completed') + this.#begin({ ...item, content: [] }) + this.#part('added', item.content[0]);
     }
     this.#text += delta;
-    return frames + this.frame('response.output_text.delta', { ...this.#place(), content_index: 0, delta, logprobs: [] });
+    return (
+      frames + this.frame('response.output_text.delta', { ...this.#place(), content_index: 0, delta, logprobs: [] })
+    );
   }
 
   call(callId: string, name: string): string {
@@ -162,7 +164,8 @@ class ResponseWriter {
       item.status = status;
       const type = open.type === 'reasoning' ? 'response.reasoning_text.done' : 'response.output_text.done';
       const extra = open.type === 'reasoning' ? {} : { logprobs: [] };
-      frames = this.frame(type, { ...this.#place(), content_index: 0, text, ...extra }) + this.#part('done', item.content[0]);
+      frames =
+        this.frame(type, { ...this.#place(), content_index: 0, text, ...extra }) + this.#part('done', item.content[0]);
     }
     frames += this.frame('response.output_item.done', { output_index: this.output.length, item });
     this.output.push(item);
@@ -193,7 +196,13 @@ class ResponseWriter {
   }
 }
 
-function usageOf({ promptTokens, cachedTokens, completionTokens, reasoningTokens, acceptLengths = [] }: Usage): ResponsesUsage {
+function usageOf({
+  promptTokens,
+  cachedTokens,
+  completionTokens,
+  reasoningTokens,
+  acceptLengths = [],
+}: Usage): ResponsesUsage {
   return {
     input_tokens: promptTokens,
     input_tokens_details: { cached_tokens: cachedTokens },
