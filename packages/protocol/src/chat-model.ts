@@ -17,6 +17,10 @@ export interface ChatRequest {
   /** Texts that end the answer; they are not part of it. */
   stop?: readonly string[];
   seed?: number;
+  /** Additive logit bias by id. Local engines only. */
+  bias?: ReadonlyMap<number, number>;
+  /** 0 = none, n = log-probabilities of text and reasoning with their n best rivals, in the deltas. Local engines only. */
+  topLogprobs?: number;
   /** MTP self-speculation, on by default. It never changes the text. */
   mtp?: boolean;
   /** Whether the reasoning of every past turn stays in the prompt; the default is the model's. Local engines only. */

@@ -14,8 +14,17 @@ export interface Usage {
   acceptLengths?: readonly number[];
 }
 
+/** The log-probability of a token of the answer, with its best rivals, as text. */
+export interface TextLogprob {
+  id: number;
+  text: string;
+  logprob: number;
+  rivals: readonly { id: number; text: string; logprob: number }[];
+}
+
 export type StreamEvent =
-  | { type: 'reasoning-delta' | 'text-delta'; text: string }
+  /** `logprobs`: of the tokens behind this text, when they were asked for. */
+  | { type: 'reasoning-delta' | 'text-delta'; text: string; logprobs?: readonly TextLogprob[] }
   | { type: 'tool-input-start'; id: string; name: string }
   /** JSON text as it grows; strings stream, other values come whole. */
   | { type: 'tool-input-delta'; id: string; text: string }
@@ -23,4 +32,11 @@ export type StreamEvent =
   /** It was no call after all: `text` is content. */
   | { type: 'tool-input-cancelled'; id: string; text: string }
   | { type: 'tool-call'; call: ToolCall }
-  | { type: 'finish'; reason: FinishReason; usage: Usage; message: AssistantMessage };
+  | {
+      type: 'finish';
+      reason: FinishReason;
+      usage: Usage;
+      message: AssistantMessage;
+      /** The text of `stop` that ended the answer. */
+      stopText?: string;
+    };

@@ -1,6 +1,6 @@
 // Ids → events of one chat answer: whole characters, the template's parser, stop strings, token counts. Knows no engine.
 import type { OutputParser } from '@mimokit/chat-template';
-import type { AssistantMessage, FinishReason, StreamEvent, ToolCall, Usage } from '@mimokit/protocol';
+import type { AssistantMessage, FinishReason, StreamEvent, TextLogprob, ToolCall, Usage } from '@mimokit/protocol';
 import type { DecodeStream } from '@mimokit/tokenizer';
 import { StopText } from './stop-text.ts';
 
@@ -20,6 +20,8 @@ export class AnswerReader {
   #content = '';
   readonly #calls: ToolCall[] = [];
   #isThinking = false;
+  /** Of tokens whose text was not delivered yet. */
+  #logprobs: TextLogprob[] = [];
   #text = '';
   completionTokens = 0;
   reasoningTokens = 0;
@@ -51,13 +53,18 @@ export class AnswerReader {
     return this.#text;
   }
 
-  /** Takes ids as they come. One at a time, so that counts do not depend on how many came at once. */
-  push(ids: readonly number[]): StreamEvent[] {
+  /**
+   * Takes ids as they come, and where they were asked for the log-probability of each. One at a time, so that counts do not
+   * depend on how many came at once.
+   */
+  push(ids: readonly number[], logprobs?: readonly TextLogprob[]): StreamEvent[] {
     const events: StreamEvent[] = [];
-    for (const id of ids) {
+    for (const [index, id] of ids.entries()) {
       if (this.isStopped) break;
       this.completionTokens++;
       if (this.#stopIds.has(id)) continue;
+      const isTag = id === this.#thinkIds.open || id === this.#thinkIds.close;
+      if (logprobs !== undefined && !isTag) this.#logprobs.push(logprobs[index]);
       if (id === this.#thinkIds.close) this.#isThinking = false;
       if (this.#isThinking) this.reasoningTokens++;
       if (id === this.#thinkIds.open && this.#content === '') this.#isThinking = true;
@@ -87,6 +94,7 @@ export class AnswerReader {
         ...(usage.acceptLengths && { acceptLengths: cut(usage.acceptLengths, this.completionTokens - 1) }),
       },
       message: this.#messageOf(parsed.message),
+      ...(this.#stop.match !== undefined && { stopText: this.#stop.match }),
     });
     return merged(events);
   }
@@ -102,7 +110,13 @@ export class AnswerReader {
       // Text on either side of a call is not one text: a stop string does not reach across.
       if (event.type === 'tool-input-start' || event.type === 'tool-call') this.#say(this.#stop.flush(), into);
       if (event.type === 'tool-call') this.#calls.push(event.call);
+      if (event.type === 'reasoning-delta') {
+        into.push({ ...event, ...this.#behind() });
+        continue;
+      }
       if (event.type !== 'tool-input-cancelled') {
+        // Tokens of a call are no text.
+        this.#logprobs = [];
         into.push(event);
         continue;
       }
@@ -115,7 +129,15 @@ export class AnswerReader {
   #say(text: string, into: StreamEvent[]): void {
     if (text === '') return;
     this.#content += text;
-    into.push({ type: 'text-delta', text });
+    into.push({ type: 'text-delta', text, ...this.#behind() });
+  }
+
+  /** The log-probabilities of the text that is delivered now. */
+  #behind(): { logprobs?: readonly TextLogprob[] } {
+    const logprobs = this.#logprobs;
+    if (logprobs.length === 0) return {};
+    this.#logprobs = [];
+    return { logprobs };
   }
 
   #reasonOf(reason: FinishReason): FinishReason {
@@ -136,12 +158,17 @@ function merged(events: readonly StreamEvent[]): StreamEvent[] {
   for (const event of events) {
     const last = result.at(-1);
     if (last !== undefined && last.type === event.type && 'text' in last && 'text' in event && isSame(last, event)) {
-      result[result.length - 1] = { ...last, text: last.text + event.text };
+      const logprobs = [...logprobsOf(last), ...logprobsOf(event)];
+      result[result.length - 1] = { ...last, text: last.text + event.text, ...(logprobs.length > 0 && { logprobs }) };
     } else {
       result.push(event);
     }
   }
   return result;
+}
+
+function logprobsOf(event: StreamEvent): readonly TextLogprob[] {
+  return 'logprobs' in event ? (event.logprobs ?? []) : [];
 }
 
 function isSame(a: StreamEvent, b: StreamEvent): boolean {

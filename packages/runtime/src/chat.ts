@@ -6,6 +6,8 @@ import {
   type ChatStream,
   MimoError,
   type StreamEvent,
+  type TextLogprob,
+  type TokenLogprob,
   type Tool,
 } from '@mimokit/protocol';
 import type { Tokenizer } from '@mimokit/tokenizer';
@@ -117,7 +119,10 @@ class EngineChat implements LocalChat {
       for await (const event of this.#engine.generate(this.#generateRequest(request, prompt, leaving.signal))) {
         if (event.type === 'tokens') {
           for (const id of event.ids) ids.push(id);
-          yield* answer.push(event.ids);
+          yield* answer.push(
+            event.ids,
+            event.logprobs?.map((one) => this.#withText(one)),
+          );
           // The engine's own finish still comes, with its counts.
           if (answer.isStopped) leaving.abort();
           continue;
@@ -173,8 +178,13 @@ class EngineChat implements LocalChat {
     this.#memory.remember(prompt.text + text + stopText, Int32Array.from([...prompt.ids, ...ids]));
   }
 
+  #withText({ id, logprob, rivals }: TokenLogprob): TextLogprob {
+    const text = (one: number): string => this.#tokenizer.decode([one]);
+    return { id, text: text(id), logprob, rivals: rivals.map((rival) => ({ ...rival, text: text(rival.id) })) };
+  }
+
   #generateRequest(request: ChatRequest, { ids, guide }: Prompt, signal: AbortSignal): GuidedRequest {
-    const { maxTokens, sampling, seed, mtp, namespace } = request;
+    const { maxTokens, sampling, seed, mtp, namespace, bias, topLogprobs } = request;
     return {
       ids,
       stopIds: [...this.#stopIds],
@@ -185,6 +195,8 @@ class EngineChat implements LocalChat {
       ...(seed !== undefined && { seed }),
       ...(mtp !== undefined && { mtp }),
       ...(namespace !== undefined && { namespace }),
+      ...(bias !== undefined && { bias }),
+      ...(topLogprobs !== undefined && { topLogprobs }),
     };
   }
 }

@@ -17,7 +17,7 @@ export class StopText {
   readonly #automata: Automaton[];
   /** The end of the text so far, where a stop string may have begun. */
   #held = '';
-  #isStopped = false;
+  #match: string | undefined;
 
   /** Throws `invalid-argument` for an empty or oversized string, or too many. */
   constructor(stop: readonly string[]) {
@@ -35,23 +35,29 @@ export class StopText {
   }
 
   get isStopped(): boolean {
-    return this.#isStopped;
+    return this.#match !== undefined;
+  }
+
+  /** The stop string that was found; the longest, when several end at the same place. */
+  get match(): string | undefined {
+    return this.#match;
   }
 
   /** The text that certainly belongs to the answer; after a match everything else is dropped. */
   push(text: string): string {
-    if (this.#isStopped) return '';
+    if (this.isStopped) return '';
     if (this.#automata.length === 0) return text;
     const all = this.#held + text;
     for (let index = this.#held.length; index < all.length; index++) {
-      let longest = 0;
+      let longest = '';
       for (const automaton of this.#automata) {
-        if (advance(automaton, all.charCodeAt(index))) longest = Math.max(longest, automaton.text.length);
+        if (advance(automaton, all.charCodeAt(index)) && automaton.text.length > longest.length)
+          longest = automaton.text;
       }
-      if (longest === 0) continue;
-      this.#isStopped = true;
+      if (longest === '') continue;
+      this.#match = longest;
       this.#held = '';
-      return all.slice(0, index + 1 - longest);
+      return all.slice(0, index + 1 - longest.length);
     }
     const begun = Math.max(...this.#automata.map(({ matched }) => matched));
     this.#held = all.slice(all.length - begun);

@@ -46,7 +46,8 @@ function scripted(text: string, { burst = 1, stops = true }: { burst?: number; s
         const part = ids.slice(at, at + count);
         if (at > 0) acceptLengths.push(part.length);
         completionTokens += part.length;
-        yield { type: 'tokens', ids: part };
+        const logprobs = part.map((id) => ({ id, logprob: -id / 1000, rivals: [{ id: end, logprob: -9 }] }));
+        yield { type: 'tokens', ids: part, ...(request.topLogprobs !== undefined && { logprobs }) };
       }
       const promptTokens = request.ids.length;
       yield {
@@ -121,7 +122,7 @@ describe('stop strings', () => {
     for (const burst of [1, 3]) {
       const { text, finish } = await read('one two END three four five six', { stop: [' END', 'never'] }, { burst });
       expect(text).toBe('one two');
-      expect(finish).toMatchObject({ reason: 'stop', message: { content: 'one two' } });
+      expect(finish).toMatchObject({ reason: 'stop', message: { content: 'one two' }, stopText: ' END' });
       expect(finish.usage.completionTokens).toBe(tokenizer.count('one two END'));
       expect(finish.usage.acceptLengths!.reduce((a, b) => a + b, 0)).toBe(finish.usage.completionTokens - 1);
     }
@@ -146,6 +147,37 @@ describe('stop strings', () => {
 
   test('an empty one is refused', async () => {
     await expect(read('x', { stop: [''] })).rejects.toMatchObject({ code: 'invalid-argument' });
+  });
+});
+
+describe('log-probabilities', () => {
+  test('come with the text they belong to, tags and calls left out, however the text was cut', async () => {
+    const text = `<think>So é.</think>Grüße 👩‍🚀 STO, ${call}`;
+    for (const burst of [1, 4]) {
+      const request = { thinking: true, tools, stop: ['STOP'], topLogprobs: 1 };
+      const { events } = await read(text, request, { burst });
+      const ids: Record<string, number[]> = { 'reasoning-delta': [], 'text-delta': [] };
+      for (const event of events) {
+        if (event.type !== 'reasoning-delta' && event.type !== 'text-delta') continue;
+        for (const { id, text: own, logprob, rivals } of event.logprobs!) {
+          ids[event.type].push(id);
+          expect(logprob).toBe(-id / 1000);
+          expect(own).toBe(tokenizer.decode([id]));
+          expect(rivals).toEqual([{ id: end, text: '<|im_end|>', logprob: -9 }]);
+        }
+      }
+      expect(tokenizer.decode(ids['reasoning-delta'])).toBe('So é.');
+      expect(tokenizer.decode(ids['text-delta'])).toBe('Grüße 👩‍🚀 STO, ');
+    }
+  });
+
+  test('are not asked for by default; bias and their number are passed on', async () => {
+    const { chat, requests } = scripted('Hi.');
+    const bias = new Map([[7, -1]]);
+    await chat.chat({ ...user, bias, topLogprobs: 3 }).message();
+    await chat.chat(user).message();
+    expect(requests[0]).toMatchObject({ bias, topLogprobs: 3 });
+    expect(requests[1]).not.toHaveProperty('topLogprobs');
   });
 });
 
