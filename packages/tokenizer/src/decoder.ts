@@ -1,6 +1,6 @@
 // Ids → text: whole sequences at once, and streams that hold back the bytes of an unfinished character.
 import { MimoError } from '@mimokit/protocol';
-import type { TokenBytes } from './token-bytes.ts';
+import type { TokenizerSpec } from './vocabulary.ts';
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const keptBytes = 1 << 21;
@@ -23,18 +23,12 @@ export class Decoder {
   /** By id: the token's text when its bytes are whole characters, null when not. */
   readonly #texts: (string | null | undefined)[] = [];
 
-  /** `special`: ids that `skipSpecial` drops. */
-  constructor(tokens: TokenBytes, special: readonly number[]) {
+  constructor({ tokens, added }: Pick<TokenizerSpec, 'tokens' | 'added'>) {
     this.#bytes = tokens.bytes;
     this.#view = new DataView(tokens.bytes.buffer, tokens.bytes.byteOffset, tokens.bytes.byteLength);
     this.#offsets = tokens.offsets;
     this.#special = new Uint8Array(tokens.offsets.length);
-    for (const id of special) this.#special[id] = 1;
-  }
-
-  /** True for an id that `skipSpecial` drops. */
-  isSpecial(id: number): boolean {
-    return this.#special[id] === 1;
+    for (const token of added) if (token.special) this.#special[token.id] = 1;
   }
 
   decode(ids: ArrayLike<number>, skipSpecial: boolean): string {

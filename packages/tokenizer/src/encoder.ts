@@ -7,7 +7,6 @@ import { hasPlainWords, scannerFor } from './pretokenize/rules.ts';
 import type { Scanner } from './pretokenize/runs.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { maxWordBytes, WordCache } from './word-cache.ts';
-import { wordHash } from './word-hash.ts';
 
 const utf8 = new TextEncoder();
 /** Buffers larger than this are given back after use. */
@@ -98,7 +97,7 @@ export class Encoder {
           for (let i = 0; i < idCount; i++) out[count++] = ids[value + i];
         }
       } else {
-        const idCount = this.#mergeWord(start, end, wordHash(view, start, size));
+        const idCount = this.#mergeWord(start, end);
         const ids = this.#merger.ids;
         for (let i = 0; i < idCount; i++) out[count++] = ids[i];
       }
@@ -124,7 +123,7 @@ export class Encoder {
         let slot = cache.find(view, start, size);
         if (slot < 0) slot = this.#learn(start, end);
         count += cache.slots[slot + 2] >>> 8;
-      } else count += this.#mergeWord(start, end, wordHash(view, start, size));
+      } else count += this.#mergeWord(start, end);
       start = end;
     }
     return count;
@@ -134,15 +133,16 @@ export class Encoder {
   #learn(start: number, end: number): number {
     const cache = this.#cache;
     if (cache.settle()) cache.find(this.#view, start, end - start);
-    const count = this.#mergeWord(start, end, cache.hash);
+    const count = this.#mergeWord(start, end);
     return cache.add(this.#view, start, end - start, this.#merger.ids, count);
   }
 
-  /** The ids of one word in the merger's buffer; `hash` is its `wordHash`. */
-  #mergeWord(start: number, end: number, hash: number): number {
+  /** The ids of one word in the merger's buffer. */
+  #mergeWord(start: number, end: number): number {
     const merger = this.#merger;
-    if (this.#vocabulary.wholeWords) {
-      const id = this.#vocabulary.index.find(this.#view, start, end - start, hash);
+    const index = this.#vocabulary.wholeWordIndex();
+    if (index !== undefined) {
+      const id = index.find(this.#view, start, end - start);
       if (id >= 0) {
         merger.ids[0] = id;
         return 1;

@@ -20,6 +20,7 @@ interface Packed {
   readonly special: readonly string[];
   readonly added: readonly string[];
   readonly pairs: string;
+  readonly crossing: readonly number[];
 }
 
 function unpack(packed: Packed): Vocabulary {
@@ -40,10 +41,13 @@ function unpack(packed: Packed): Vocabulary {
   }
   const modelIds = 256 + merges;
   const names = [...packed.special, ...packed.added];
+  let tokens: TokenBytes | undefined;
   const byteIds = new Int32Array(256);
   byteOrder.forEach((byte, id) => (byteIds[byte] = id));
   return new Vocabulary({
-    tokens: joinTokens(left, right, names),
+    get tokens() {
+      return (tokens ??= joinTokens(left, right, names));
+    },
     modelIds,
     byteIds,
     left,
@@ -54,6 +58,7 @@ function unpack(packed: Packed): Vocabulary {
     split: ['qwen2'],
     ignoreMerges: false,
     selfEncoding: true,
+    crossing: packed.crossing,
   });
 }
 

@@ -78,22 +78,25 @@ class BpeTokenizer implements Tokenizer {
   readonly #raw: AddedTokenFinder;
   readonly #late: AddedTokenFinder;
   readonly #encoder: Encoder;
-  readonly #decoder: Decoder;
+  readonly #vocabulary: Vocabulary;
+  #decoderMade: Decoder | undefined;
   readonly #nfc: boolean;
 
   constructor(vocabulary: Vocabulary) {
-    const { added, tokens, nfc } = vocabulary.spec;
-    let size = tokens.offsets.length - 1;
-    while (size > 0 && tokens.offsets[size] === tokens.offsets[size - 1]) size--;
-    this.vocabSize = size;
-    this.maxId = size - 1;
+    const { added, nfc, modelIds } = vocabulary.spec;
+    this.maxId = added.reduce((greatest, token) => Math.max(greatest, token.id), modelIds - 1);
+    this.vocabSize = this.maxId + 1;
     this.specialTokens = new Map(added.map((token) => [token.content, token.id]));
     this.#raw = new AddedTokenFinder(added.filter((token) => !token.normalized));
     this.#late = new AddedTokenFinder(added.filter((token) => token.normalized));
     this.#encoder = new Encoder(vocabulary);
-    const special = added.filter((token) => token.special).map((token) => token.id);
-    this.#decoder = new Decoder(tokens, special);
+    this.#vocabulary = vocabulary;
     this.#nfc = nfc;
+  }
+
+  // Only decoding and offsets need the bytes of the tokens.
+  get #decoder(): Decoder {
+    return (this.#decoderMade ??= new Decoder(this.#vocabulary.spec));
   }
 
   encode(text: string, options?: EncodeOptions): Int32Array {

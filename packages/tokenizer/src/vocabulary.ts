@@ -45,28 +45,37 @@ export interface TokenizerSpec {
   readonly split: readonly SplitRule[];
   /** A word that is a token is that token, whatever the merges say. */
   readonly ignoreMerges: boolean;
+  /** Ranks of the merges whose tokens begin or end inside a character and reach beyond it; found when not given. */
+  readonly crossing?: readonly number[];
   /** Proven: every token of valid UTF-8 encodes to itself, so a word that is a token needs no merging. */
   readonly selfEncoding: boolean;
 }
 
+/** Words to merge before the index of whole words is worth building; until then merging finds the same ids. */
+const wordsBeforeIndex = 500;
+
 export class Vocabulary {
   readonly spec: TokenizerSpec;
-  readonly tokens: TokenBytes;
   readonly pairs: PairTable;
-  readonly index: TokenIndex;
   readonly byteIds: Int32Array;
-  /** A word equal to a token's bytes is that token. */
-  readonly wholeWords: boolean;
   readonly chars: WholeChars;
+  #index: TokenIndex | undefined;
+  #asked = 0;
 
   constructor(spec: TokenizerSpec) {
     this.spec = spec;
-    this.tokens = spec.tokens;
     this.byteIds = spec.byteIds;
     this.pairs = new PairTable(spec.left, spec.right, spec.merged);
-    const hidden = new Set(spec.added.filter((token) => token.special).map((token) => token.id));
-    this.index = new TokenIndex(spec.tokens, spec.modelIds, hidden);
-    this.wholeWords = spec.ignoreMerges || spec.selfEncoding;
     this.chars = new WholeChars(spec, this.pairs);
+  }
+
+  /** Where a word that is a token is found without merging; undefined while, or where, that is of no use. */
+  wholeWordIndex(): TokenIndex | undefined {
+    if (this.#index !== undefined) return this.#index;
+    const { spec } = this;
+    if (!spec.ignoreMerges && !(spec.selfEncoding && this.#asked++ >= wordsBeforeIndex)) return undefined;
+    const hidden = new Set(spec.added.filter((token) => token.special).map((token) => token.id));
+    this.#index = new TokenIndex(spec.tokens, spec.modelIds, hidden);
+    return this.#index;
   }
 }

@@ -1,7 +1,8 @@
 // Which characters merging may start from, instead of their bytes. A character is merged in isolation; that is what happens
 // inside any word too, unless a merge across its edge comes before. Such merges make tokens that begin or end inside a
 // character: there are few, and each needs a certain byte beyond the edge.
-import { type PairTable } from './pair-table.ts';
+import { charBytes } from './char-class.ts';
+import type { PairTable } from './pair-table.ts';
 import type { TokenizerSpec } from './vocabulary.ts';
 
 /** By part of a character (its bytes as one number): by the byte beyond the edge, the least rank of a merge across it. */
@@ -24,13 +25,15 @@ export class WholeChars {
   readonly #guardNumbers = new Map<string, number>();
   readonly #byteIds: Int32Array;
   readonly #pairs: PairTable;
+  /** Until the crossings have been found. */
+  #spec: TokenizerSpec | undefined;
   readonly #ends: Crossings = new Map();
   readonly #starts: Crossings = new Map();
 
   constructor(spec: TokenizerSpec, pairs: PairTable) {
     this.#byteIds = spec.byteIds;
     this.#pairs = pairs;
-    this.#findCrossings(spec);
+    this.#spec = spec;
   }
 
   /**
@@ -39,6 +42,8 @@ export class WholeChars {
    * decide. Kept in `entries`, where `unknown` asks for this function.
    */
   learn(codePoint: number, bytes: Uint8Array, at: number, length: number): number {
+    if (this.#spec !== undefined) this.#findCrossings(this.#spec);
+    this.#spec = undefined;
     return (this.entries[codePoint] = codePoint < 0x10000 ? this.#learn(codePoint, bytes, at, length) : never);
   }
 
@@ -93,25 +98,40 @@ export class WholeChars {
 
   #findCrossings(spec: TokenizerSpec): void {
     const { bytes, offsets } = spec.tokens;
-    const { merged } = spec;
-    for (let rank = 0; rank < merged.length; rank++) {
-      const from = offsets[merged[rank]];
-      const to = offsets[merged[rank] + 1];
-      if (isContinuation(bytes[from])) {
-        let cut = from + 1;
-        while (cut < to && isContinuation(bytes[cut])) cut++;
-        if (cut < to && cut - from < 4) {
-          cross(this.#starts, partKey(bytes, from, cut), bytes[cut], rank);
-        }
-      }
-      if (bytes[to - 1] < 0x80) continue;
-      let lead = to - 1;
-      while (lead > from && isContinuation(bytes[lead])) lead--;
-      const wanted = bytes[lead] < 0xe0 ? 2 : bytes[lead] < 0xf0 ? 3 : 4;
-      if (lead === from || to - lead >= wanted) continue;
-      cross(this.#ends, partKey(bytes, lead, to), bytes[lead - 1], rank);
+    for (const rank of spec.crossing ?? spec.merged.keys()) {
+      const from = offsets[spec.merged[rank]];
+      const to = offsets[spec.merged[rank] + 1];
+      const cut = startCut(bytes, from, to);
+      if (cut > from) cross(this.#starts, partKey(bytes, from, cut), bytes[cut], rank);
+      const lead = endCut(bytes, from, to);
+      if (lead < to) cross(this.#ends, partKey(bytes, lead, to), bytes[lead - 1], rank);
     }
   }
+}
+
+/** The ranks of the merges that `crossing` of a TokenizerSpec may list. */
+export function crossingRanks(spec: TokenizerSpec): number[] {
+  const { bytes, offsets } = spec.tokens;
+  return [...spec.merged.keys()].filter((rank) => {
+    const from = offsets[spec.merged[rank]];
+    const to = offsets[spec.merged[rank] + 1];
+    return startCut(bytes, from, to) > from || endCut(bytes, from, to) < to;
+  });
+}
+
+/** Where the part of a character that a token begins with ends; `from` when it begins with a whole one or is only a part. */
+function startCut(bytes: Uint8Array, from: number, to: number): number {
+  let cut = from;
+  while (cut < to && isContinuation(bytes[cut])) cut++;
+  return cut < to && cut - from < 4 ? cut : from;
+}
+
+/** Where the part of a character that a token ends with begins; `to` when it ends with a whole one or is only a part. */
+function endCut(bytes: Uint8Array, from: number, to: number): number {
+  if (bytes[to - 1] < 0x80) return to;
+  let lead = to - 1;
+  while (lead > from && isContinuation(bytes[lead])) lead--;
+  return lead > from && to - lead < charBytes(bytes[lead]) ? lead : to;
 }
 
 /** Marks the bytes whose crossing merges come before `rank`. */

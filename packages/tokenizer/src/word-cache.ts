@@ -23,14 +23,8 @@ export class WordCache {
   #keyEnd = 0;
   // Of the last miss: where the word belongs, and its keys.
   #slot = 0;
-  #hash = 0;
   #first = 0;
   #second = 0;
-
-  /** The hash of the word that `find` has just missed. */
-  get hash(): number {
-    return this.#hash;
-  }
 
   /** The slot of the word `view[start .. start + length)`, or -1; eight bytes after the word must be readable. */
   find(view: DataView, start: number, length: number): number {
@@ -48,7 +42,6 @@ export class WordCache {
       slot = (slot + 4) & mask;
     }
     this.#slot = slot;
-    this.#hash = hash;
     this.#first = first;
     this.#second = second;
     return -1;
@@ -72,7 +65,6 @@ export class WordCache {
       slot = (slot + 4) & mask;
     }
     this.#slot = slot;
-    this.#hash = hash;
     this.#first = hash;
     return -1;
   }
