@@ -1,6 +1,6 @@
 // How sure a measured share or mean is: 95% intervals.
 
-export interface Share {
+interface Share {
   hits: number;
   total: number;
   share: number;
@@ -18,7 +18,7 @@ export function share(hits: number, total: number): Share {
   return { hits, total, share: p, interval: [Math.max(0, middle - half), Math.min(1, middle + half)] };
 }
 
-export interface Mean {
+interface Mean {
   total: number;
   mean: number;
   interval: readonly [number, number];

@@ -4,8 +4,8 @@ import demo from '../demo-tools.json' with { type: 'json' };
 
 export { files } from './files.generated.ts';
 
-/** A tool as the model sees it; the shape of `Tool` in @mimokit/protocol. */
-export interface DemoTool {
+/** A tool as the model sees it; fits `Tool` of @mimokit/protocol (an alias, because an interface would not). */
+export type DemoTool = {
   name: string;
   description: string;
   parameters: {
@@ -13,7 +13,7 @@ export interface DemoTool {
     properties: Record<string, { type: string; description?: string }>;
     required?: string[];
   };
-}
+};
 
 /** clock, calculator and convert_units: `mimokit chat` runs them, and training knew them by these schemas. */
 export const demoTools: readonly DemoTool[] = demo.map((tool) => tool.function as DemoTool);

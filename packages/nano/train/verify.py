@@ -111,7 +111,7 @@ class Numpy:
         return self.rms(z, p + ".final_layernorm") @ self.w["lm_head.weight"].T
 
 
-def verify(config: str, count: int = 12) -> None:
+def verify(config: str, count: int = 40) -> None:
     """Per dialogue: PyTorch writes; NumPy reads prompt + text once and its argmax at every position must be the text. The
     drafts of all heads are compared on the way."""
     import torch

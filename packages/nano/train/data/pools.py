@@ -101,6 +101,10 @@ class Values:
 
     def integer(self) -> int:
         r = self.rng
+        if self.chance(0.08):  # runs of one digit, which plain random numbers hardly ever have
+            return int(r.choice(["", "", str(r.randint(1, 9)), str(r.randint(1, 9)), str(r.randint(10, 99))]) + r.choice("000123456789") * r.randint(1, 5))
+        if self.chance(0.06):
+            return r.randint(1, 30) * 10 ** r.randint(1, 4)
         return r.randint(0, r.choice([9, 20, 99, 99, 999, 999, 9999, 99999]))
 
     def number(self) -> str:
