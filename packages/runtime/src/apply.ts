@@ -70,7 +70,6 @@ export function applyResult(
       sequence.losses = 0;
     }
     if (row.saveWindow !== none) parts.kv.settleSave(sequence, row.saveWindow, true);
-    if (committed >= sequence.savePoint) sequence.savePoint = 0;
     // An unfinished chunk leaves no drafts behind and asks for none.
     sequence.drafts = [];
     if (draftLen > 0) parts.drafts.observe({ proposed: draftLen, accepted });

@@ -20,6 +20,9 @@ export interface PlacementLimits {
   keepsPrompts: boolean;
 }
 
+/** From so many uncomputed blocks on, a step of its own for the last token of a prompt costs next to nothing. */
+const longPromptBlocks = 4;
+
 /** Sequences of one engine in their pools. */
 export class Placement {
   readonly #kv: KvManager;
@@ -76,7 +79,7 @@ export class Placement {
     this.#kv.release(sequence, keeps);
     sequence.state = 'waiting';
     sequence.drafts = [];
-    sequence.savePoint = 0;
+    sequence.savePoints = [];
   }
 
   #admitWaiting(): void {
@@ -105,7 +108,11 @@ export class Placement {
     sequence.wasAdmitted = true;
     // Others computed the same prefix, but no window was kept at its end: the next one to come will find one there.
     const isWorthAStep = match.knownTokens - match.tokens >= this.#kv.capacity.blockTokens;
-    sequence.savePoint = isWorthAStep && match.knownTokens < tokens.length ? match.knownTokens : 0;
+    sequence.savePoints = isWorthAStep && match.knownTokens < tokens.length ? [match.knownTokens] : [];
+    // The same prompt once more can resume before its last token at most, which must run to say what follows.
+    const last = request.prompt.length - 1;
+    const isLong = last - match.tokens >= longPromptBlocks * this.#kv.capacity.blockTokens;
+    if (this.#limits.keepsPrompts && isLong) sequence.savePoints = [...sequence.savePoints, last];
     return true;
   }
 
@@ -128,8 +135,10 @@ export class Placement {
 
   #place(row: ScheduledRow): PlacedRow {
     const { sequence, end, samples } = row;
-    const isSavePoint = end === sequence.savePoint;
-    const isPromptEnd = this.#limits.keepsPrompts && end === sequence.request.prompt.length && sequence.emitted === 0;
+    const { length } = sequence.request.prompt;
+    const isSavePoint = sequence.savePoints.includes(end);
+    // Where the last but one was kept, this one would save a single token.
+    const isPromptEnd = this.#limits.keepsPrompts && end === length && sequence.emitted === 0 && row.start < length - 1;
     return {
       ...row,
       draftLen: samples ? end - sequence.tokens.length : 0,

@@ -37,7 +37,9 @@ describe('one formula for every row', () => {
     expect(rowOf(live(10, 9, { drafts: [1, 2, 3], emitted: 48 }), 16).end).toBe(11);
   });
   test('a chunk ends at a save point', () => {
-    expect(rowOf(live(40, 0, { savePoint: 12 }), 64)).toMatchObject({ end: 12, samples: false });
+    expect(rowOf(live(40, 0, { savePoints: [12, 39] }), 64)).toMatchObject({ end: 12, samples: false });
+    expect(rowOf(live(40, 12, { savePoints: [12, 39] }), 64)).toMatchObject({ end: 39, samples: false });
+    expect(rowOf(live(40, 39, { savePoints: [12, 39] }), 64)).toMatchObject({ end: 40, samples: true });
   });
 });
 

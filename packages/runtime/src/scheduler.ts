@@ -30,7 +30,7 @@ export function rowOf(sequence: Sequence, budget: number): ScheduledRow {
   const drafts = Math.min(sequence.drafts.length, remainingTokens(sequence) - 1);
   let end = Math.min(known + drafts, start + budget);
   // A step that ends where a window is worth keeping.
-  if (start < sequence.savePoint && sequence.savePoint < end) end = sequence.savePoint;
+  for (const point of sequence.savePoints) if (start < point && point < end) end = point;
   return { sequence, start, end, samples: end >= known };
 }
 

@@ -48,8 +48,8 @@ export interface Sequence {
   emitted: number;
   /** What it holds while live. */
   kv: SequenceKv | undefined;
-  /** A position where a step shall end, because keeping a window there is worth a step; 0 = none. */
-  savePoint: number;
+  /** Positions where a step shall end, because keeping a window there is worth a step. */
+  savePoints: readonly number[];
   /** The last step that ran it, for fairness. */
   lastStep: number;
   /** Set from outside, seen at the next step. */
@@ -88,7 +88,7 @@ export function createSequence(
     bias: request.bias,
     emitted: 0,
     kv: undefined,
-    savePoint: 0,
+    savePoints: [],
     lastStep: -1,
     aborted: false,
     furthest: 0,

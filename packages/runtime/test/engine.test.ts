@@ -127,6 +127,22 @@ describe('the prefix cache', () => {
     expect(second.usage.cachedTokens).toBe(11);
   });
 
+  test('the same long prompt once more runs its last token only', async () => {
+    const { engine, runner } = engineOf();
+    const ids = [...prompt, ...prompt];
+    const request = { ids, maxTokens: 5, ignoreEos: true };
+    const first = await collect(engine.generate(request));
+    const { steps } = runner;
+    const again = await collect(engine.generate(request));
+    expect(again.usage.cachedTokens).toBe(ids.length - 1);
+    expect(again.ids).toEqual(first.ids);
+    expect(runner.steps - steps).toBeLessThanOrEqual(steps - 1);
+    // And what goes on from there, with or without the answer.
+    const next = await collect(engine.generate({ ids: [...ids, 9, 9], maxTokens: 1 }));
+    expect(next.usage.cachedTokens).toBe(ids.length - 1);
+    expect(again.ids).toEqual(await plain({ ...request, stopIds: [] }));
+  });
+
   test('a beginning shared by others is kept when it is seen the second time', async () => {
     const { engine } = engineOf();
     const cached: number[] = [];

@@ -45,13 +45,14 @@ export function engineLaws(options: EngineLawOptions): EngineLaw[] {
   const expected = async (request: GenerateRequest): Promise<number[]> => {
     const runner = await options.openPlain();
     try {
-      const { ids, maxTokens = 1, sampling, seed } = request;
+      const { ids, maxTokens = 1, sampling, seed, bias } = request;
       const stopIds = request.ignoreEos === true ? { stopIds: [] } : {};
       return await plainIds(runner, {
         ids,
         maxTokens,
         ...(sampling && { sampling }),
         ...(seed !== undefined && { seed }),
+        ...(bias && { bias }),
         ...stopIds,
       });
     } finally {
@@ -59,12 +60,28 @@ export function engineLaws(options: EngineLawOptions): EngineLaw[] {
     }
   };
   const sampled = { sampling: { temperature: 1 }, seed: 11 };
+  const everything = {
+    sampling: {
+      temperature: 1.3,
+      topK: 30,
+      topP: 0.95,
+      minP: 0.01,
+      repetitionPenalty: 1.2,
+      frequencyPenalty: 0.4,
+      presencePenalty: 0.3,
+    },
+    seed: 12,
+    bias: new Map([
+      [1, 2],
+      [2, -Infinity],
+    ]),
+  };
 
   return [
     law('requests together, apart, with and without drafts give the plain ids', async (engine) => {
       const requests: GenerateRequest[] = [];
       for (const [which, length] of [3, 17, 8, 29].entries()) {
-        for (const rest of [{}, { mtp: false }, sampled]) {
+        for (const rest of [{}, { mtp: false }, sampled, everything]) {
           requests.push({ ids: promptOf(engine, which, length), maxTokens: 12, ignoreEos: which % 2 === 0, ...rest });
         }
       }
