@@ -7,6 +7,8 @@ import { guardBit, unknown, type WholeChars } from './whole-chars.ts';
 
 const longWord = 48;
 const posLimit = 2 ** 32;
+/** The rank of a pair that has not been looked up. */
+const open = -1;
 
 export class Merger {
   /** The ids of the last word; valid until the next call. */
@@ -14,11 +16,13 @@ export class Merger {
   #ranks: Int32Array = new Int32Array(256);
   readonly #byteIds: Int32Array;
   readonly #chars: WholeChars;
+  readonly #asciiRanks: Int32Array;
   readonly #pairs: PairTable;
 
   constructor(vocabulary: Vocabulary) {
     this.#byteIds = vocabulary.byteIds;
     this.#chars = vocabulary.chars;
+    this.#asciiRanks = vocabulary.asciiRanks;
     this.#pairs = vocabulary.pairs;
   }
 
@@ -29,16 +33,21 @@ export class Merger {
     const byteIds = this.#byteIds;
     const chars = this.#chars;
     const entries = chars.entries;
+    const ranks = this.#ranks;
+    const asciiRanks = this.#asciiRanks;
+    // Pairs of ASCII bytes, the first pairs of most words, have a table of their own; `open` pairs are looked up below.
     let count = 0;
     let before = 0;
     for (let at = start; at < end; ) {
       const byte = bytes[at];
       if (byte < 0x80) {
+        if (count > 0) ranks[count - 1] = before < 0x80 ? asciiRanks[(before << 7) | byte] : open;
         ids[count++] = byteIds[byte];
         at++;
         before = byte;
         continue;
       }
+      if (count > 0) ranks[count - 1] = open;
       const length = charBytes(byte);
       let entry = -1;
       if (length < 4) {
@@ -51,7 +60,12 @@ export class Merger {
         }
       }
       if (entry >= 0) ids[count++] = entry;
-      else for (let i = 0; i < length; i++) ids[count++] = byteIds[bytes[at + i]];
+      else {
+        for (let i = 0; i < length; i++) {
+          ranks[count] = open;
+          ids[count++] = byteIds[bytes[at + i]];
+        }
+      }
       at += length;
       before = bytes[at - 1];
     }
@@ -78,7 +92,7 @@ export class Merger {
     const pairs = this.#pairs;
     const { merged, mergedBase } = pairs;
     let last = count - 1;
-    for (let i = 0; i < last; i++) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
+    for (let i = 0; i < last; i++) if (ranks[i] === open) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
     while (last > 0) {
       let rank = noRank;
       let at = 0;
@@ -111,7 +125,8 @@ export class Merger {
     for (let i = 0; i < count; i++) {
       next[i] = i + 1;
       previous[i] = i - 1;
-      ranks[i] = i + 1 < count ? pairs.rank(ids[i], ids[i + 1]) : noRank;
+      if (i + 1 === count) ranks[i] = noRank;
+      else if (ranks[i] === open) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
       if (ranks[i] !== noRank) heap.push(ranks[i] * posLimit + i);
     }
     while (heap.size > 0) {

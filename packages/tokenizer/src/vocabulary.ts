@@ -59,6 +59,8 @@ export class Vocabulary {
   readonly pairs: PairTable;
   readonly byteIds: Int32Array;
   readonly chars: WholeChars;
+  /** Ranks of the pairs of ASCII bytes, at `left * 128 + right`. */
+  readonly asciiRanks: Int32Array = new Int32Array(128 * 128);
   #index: TokenIndex | undefined;
   #asked = 0;
 
@@ -67,6 +69,8 @@ export class Vocabulary {
     this.byteIds = spec.byteIds;
     this.pairs = new PairTable(spec.left, spec.right, spec.merged);
     this.chars = new WholeChars(spec, this.pairs);
+    const { asciiRanks, byteIds, pairs } = this;
+    for (let i = 0; i < asciiRanks.length; i++) asciiRanks[i] = pairs.rank(byteIds[i >> 7], byteIds[i & 127]);
   }
 
   /** Where a word that is a token is found without merging; undefined while, or where, that is of no use. */
