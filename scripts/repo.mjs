@@ -84,8 +84,9 @@ function nativeToolchain() {
 }
 
 function build() {
-  if (native.host) turbo('build', 'build:native', '--output-logs=errors-only');
-  else turbo('build', '--output-logs=errors-only');
+  // What is not cached shows its own output as it goes: a cold build of the addon takes a minute or two.
+  if (native.host) turbo('build', 'build:native', '--output-logs=new-only');
+  else turbo('build', '--output-logs=new-only');
 }
 
 /** Hands standard input, output and the exit code through. */
