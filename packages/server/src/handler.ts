@@ -39,6 +39,10 @@ export interface HandlerOptions {
   basePath?: string;
   /** Origins that browsers may ask from. Default none. */
   corsOrigins?: readonly string[];
+  /** Also asked by /ready: whether the models can answer now. Default: always. */
+  isReady?: () => boolean;
+  /** Puts figures of this process (memory, event loop, garbage collection) into /metrics. Default false. */
+  processMetrics?: boolean;
   /** Told of faults of the server and of the engine, never of prompts. Default: nobody. */
   onError?: (error: unknown, requestId: string) => void;
   /** Told of every answered request. */
@@ -70,7 +74,7 @@ export function createHandler(options: HandlerOptions): Handler {
   const findModel = modelsByName(models);
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const gate = new Gate(limits);
-  const metrics = createMetrics(models, gate);
+  const metrics = createMetrics(models, gate, options.processMetrics ?? false);
   const { tenantOf } = createAuthenticator(options.apiKeys);
   const recall = new ReasoningRecall({
     mode: options.reasoningRecall ?? 'restore',
@@ -130,7 +134,10 @@ export function createHandler(options: HandlerOptions): Handler {
   if (options.corsOrigins && options.corsOrigins.length > 0) app.use(cors({ origin: [...options.corsOrigins] }));
 
   app.get('/health', () => Response.json({ status: 'ok' }));
-  app.get('/ready', () => Response.json({ ready: !isDraining }, { status: isDraining ? 503 : 200 }));
+  app.get('/ready', () => {
+    const ready = !isDraining && (options.isReady?.() ?? true);
+    return Response.json({ ready }, { status: ready ? 200 : 503 });
+  });
   get('/metrics', async () => new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } }));
   get('/v1/models', (c) =>
     apiOf(c.req.raw) === 'anthropic'

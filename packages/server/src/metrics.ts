@@ -1,6 +1,6 @@
 // What is counted, as Prometheus text. Names follow vLLM's where it has one. Counting only: nothing here decides anything.
 import type { ChatModel, FinishReason, Usage } from '@mimokit/protocol';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Gate } from './limits.ts';
 
 /** One request's answers, as they are measured. */
@@ -26,6 +26,7 @@ interface Counted {
     waiting: number;
     running: number;
     preemptions: number;
+    memoryLosses: number;
     drafts: { proposed: number; accepted: number };
     kv: { blocks: number; blocksFree: number; windows: number; windowsLive: number; bytesLive: number };
   };
@@ -34,8 +35,9 @@ interface Counted {
 const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const perTokenBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-export function createMetrics(models: readonly ChatModel[], gate: Gate): Metrics {
+export function createMetrics(models: readonly ChatModel[], gate: Gate, ofProcess: boolean): Metrics {
   const registry = new Registry();
+  if (ofProcess) collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const count = (name: string, help: string, labelNames: string[]): Counter =>
     new Counter({ name, help, labelNames, registers });
@@ -108,11 +110,12 @@ export function createMetrics(models: readonly ChatModel[], gate: Gate): Metrics
 function engineFigures(model: ChatModel): [string, number][] {
   const stats = (model as ChatModel & Counted).stats?.();
   if (stats === undefined) return [];
-  const { waiting, running, preemptions, drafts, kv } = stats;
+  const { waiting, running, preemptions, memoryLosses, drafts, kv } = stats;
   return [
     ['waiting', waiting],
     ['running', running],
     ['preemptions', preemptions],
+    ['memory_losses', memoryLosses],
     ['drafts_proposed', drafts.proposed],
     ['drafts_accepted', drafts.accepted],
     ['blocks', kv.blocks],

@@ -48,10 +48,11 @@ export async function openServer(options: ServerOptions): Promise<RunningServer>
     },
   });
   if ('maxConnections' in server) server.maxConnections = connections;
+  const open = watchResponses(server);
   const bound = await listen(server, host, port);
   const name = host.includes(':') ? `[${host}]` : host;
   let closing: Promise<void> | undefined;
-  const close = (graceMs: number = 10_000): Promise<void> => (closing ??= end(server, handler, graceMs));
+  const close = (graceMs: number = 10_000): Promise<void> => (closing ??= end(server, handler, open, graceMs));
   return { url: `http://${name}:${bound}`, handler, close, [Symbol.asyncDispose]: () => close(0) };
 }
 
@@ -95,24 +96,36 @@ function listen(server: ServerType, host: string, port: number): Promise<number>
 /** Bytes already written still have to reach their readers. */
 const flushMs = 2000;
 
-async function end(server: ServerType, handler: Handler, graceMs: number): Promise<void> {
-  const closed = new Promise<true>((resolve) => {
-    server.close(() => resolve(true));
+/** The responses that are not yet handed over to the system, down to their last byte. */
+function watchResponses(server: ServerType): Set<unknown> {
+  const open = new Set<unknown>();
+  server.on('request', (_: unknown, response: { once(event: 'close', listener: () => void): unknown }) => {
+    open.add(response);
+    response.once('close', () => open.delete(response));
   });
-  const isDrained = await Promise.race([handler.drain().then(() => true), after(graceMs)]);
-  if ('closeIdleConnections' in server) {
-    const deadline = performance.now() + (isDrained === true ? flushMs : 0);
-    while (performance.now() < deadline) {
-      server.closeIdleConnections();
-      if ((await Promise.race([closed, after(10)])) === true) return;
-    }
-    server.closeAllConnections();
-  }
+  return open;
+}
+
+/** The port stays open until the end, so that whoever comes meanwhile is told to come again. */
+async function end(server: ServerType, handler: Handler, open: ReadonlySet<unknown>, graceMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), graceMs);
+  });
+  const isDrained = await Promise.race([handler.drain().then(() => true), late]);
+  clearTimeout(timer);
+  const deadline = performance.now() + (isDrained ? flushMs : 0);
+  while (open.size > 0 && performance.now() < deadline) await after(5);
+  // Closing takes finished responses for idle sockets, flushed or not: hence the wait above.
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  if ('closeAllConnections' in server) server.closeAllConnections();
   await closed;
 }
 
 function after(milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds).unref();
+    setTimeout(resolve, milliseconds);
   });
 }

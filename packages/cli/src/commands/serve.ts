@@ -1,12 +1,14 @@
 // Serve a model over HTTP: OpenAI, Anthropic and SGLang APIs on one port, until SIGTERM or Ctrl+C.
 import { readFile } from 'node:fs/promises';
-import { MimoError } from '@mimokit/protocol';
+import { MimoError, type RunnerFactory } from '@mimokit/protocol';
 import { openModel } from '@mimokit/runtime';
+import { processRunner, supervised, type SupervisionEvent } from '@mimokit/runtime/process';
 import { openServer, type ServerOptions } from '@mimokit/server/node';
 import { defineCommand } from 'citty';
 import pc from 'picocolors';
 import { modelArgs, modelDirectory, oneOf, runnerOptions, wholeNumber } from '../model-options.ts';
-import { pickRunner } from '../pick-runner.ts';
+import { pino } from 'pino';
+import { type PickedRunner, pickRunner } from '../pick-runner.ts';
 
 export const serve = defineCommand({
   meta: { name: 'serve', description: 'serve a model: OpenAI, Anthropic and SGLang APIs' },
@@ -25,11 +27,19 @@ export const serve = defineCommand({
     cors: { type: 'string', valueHint: 'ORIGINS', description: 'comma-separated origins that browsers may ask from' },
     running: { type: 'string', default: '64', valueHint: 'N', description: 'answers at once' },
     waiting: { type: 'string', default: '64', valueHint: 'N', description: 'requests that may wait; more get 429' },
+    'in-process': { type: 'boolean', default: false, description: 'run the engine here, not in a child process' },
+    log: { type: 'string', default: 'info', valueHint: 'LEVEL', description: 'silent, error, warn, info or debug' },
     grace: { type: 'string', default: '30', valueHint: 'SECONDS', description: 'for running answers after SIGTERM' },
   },
   async run({ args }) {
-    const { name, open, notice } = await pickRunner(args.runner);
-    if (notice !== undefined) console.error(notice);
+    // JSON lines on standard error; prompts and answers are never in them.
+    const level = oneOf('log', args.log, ['silent', 'error', 'warn', 'info', 'debug']);
+    const destination = pino.destination({ dest: 2, sync: false });
+    destination.on('error', () => {});
+    const log = pino({ level, base: null }, destination);
+    const picked = await pickRunner(args.runner);
+    if (picked.notice !== undefined) console.error(picked.notice);
+    const engine = args['in-process'] ? undefined : superviseEngine(picked, (event) => logEvent(log, event));
     const graceMs = wholeNumber('grace', args.grace, 0, 86_400) * 1000;
     const server: Omit<ServerOptions, 'models'> = {
       host: args.host,
@@ -46,19 +56,43 @@ export const serve = defineCommand({
     if (args.cors !== undefined) server.corsOrigins = args.cors.split(',').map((origin) => origin.trim());
     const directory = await modelDirectory(args);
     await using model = await openModel(directory, {
-      runner: open,
+      runner: engine?.open ?? picked.open,
       runnerOptions: runnerOptions(args),
       ...(args.name === undefined ? {} : { modelId: args.name }),
     });
     await using running = await openServer({ ...server, models: [model] });
-    console.log(
-      `${pc.bold(model.modelId)} on the ${name === 'cpu' ? 'native' : 'TypeScript'} runner: ${running.url}/v1`,
-    );
+    const runner = picked.name === 'cpu' ? 'native' : 'TypeScript';
+    console.log(`${pc.bold(model.modelId)} on the ${runner} runner: ${running.url}/v1`);
     await untilToldToEnd();
-    console.log(`Draining for at most ${args.grace} s.`);
+    // Not on standard output: whoever started this may long have closed it.
+    log.info({ graceMs }, 'draining');
     await running.close(graceMs);
   },
 });
+
+/** The engine in a child process that comes back when it dies; what it was answering is computed again. */
+function superviseEngine(
+  { name }: PickedRunner,
+  onEvent: (event: SupervisionEvent) => void,
+): { open: RunnerFactory; isReady: () => boolean } {
+  const module = import.meta.resolve(name === 'cpu' ? '@mimokit/kernels' : '@mimokit/runner-js/node');
+  const start = supervised(processRunner({ module, name: name === 'cpu' ? 'nativeRunner' : 'jsRunner' }), { onEvent });
+  let state = (): string => 'starting';
+  return {
+    open: async (directory, options) => {
+      const runner = await start(directory, options);
+      state = () => runner.state;
+      return runner;
+    },
+    isReady: () => state() === 'running',
+  };
+}
+
+function logEvent(log: pino.Logger, event: SupervisionEvent): void {
+  if (event.type === 'restarted') log.warn({ milliseconds: Math.round(event.milliseconds) }, 'engine restarted');
+  else if (event.type === 'gave-up') log.fatal({ err: event.error }, 'engine given up');
+  else log.error({ err: event.error }, event.type === 'lost' ? 'engine lost' : 'engine start failed');
+}
 
 /** Resolves at the first signal; a second one ends the process at once, as the shell expects. */
 function untilToldToEnd(): Promise<void> {

@@ -52,6 +52,7 @@ export function readMessagesRequest({ plain, lossless }: JsonBody, limits: Limit
   const choice = toolChoiceOf(body);
   if (choice !== undefined) chat.toolChoice = continues ? choice : checkedToolChoice(choice, tools);
   if (body.thinking) chat.thinking = body.thinking.type !== 'disabled';
+  if (typeof body.thinking?.budget_tokens === 'number') chat.thinkingBudget = body.thinking.budget_tokens;
   const maxTokens = maxTokensOf(body.max_tokens, limits, 'max_tokens');
   if (maxTokens !== undefined) chat.maxTokens = maxTokens;
   const sampling = samplingOf(body);

@@ -44,6 +44,8 @@ export function readChatRequest({ plain, lossless }: JsonBody, limits: Limits): 
   if (toolChoice !== undefined) chat.toolChoice = toolChoice;
   const thinking = thinkingOf(body);
   if (thinking !== undefined) chat.thinking = thinking;
+  const budget = body['thinking_token_budget'] ?? body['thinking_budget'];
+  if (budget !== undefined && budget !== null) chat.thinkingBudget = thinkingBudgetOf(budget, 'thinking_token_budget');
   const keep = body.chat_template_kwargs?.['keep_all_reasoning'];
   if (typeof keep === 'boolean') chat.keepAllReasoning = keep;
   const maxTokens = maxTokensOf(body.max_completion_tokens ?? body.max_tokens, limits, 'max_tokens');
@@ -131,6 +133,12 @@ export function effortOf(effort: unknown, field: string): boolean | undefined {
   if (effort === undefined || effort === null) return undefined;
   if (typeof effort !== 'string') throw badField(field, 'must be a string');
   return effort !== 'none';
+}
+
+/** Tokens of reasoning after which the model answers. Throws `invalid-argument`. */
+export function thinkingBudgetOf(budget: unknown, field: string): number {
+  if (typeof budget === 'number' && Number.isSafeInteger(budget) && budget >= 0) return budget;
+  throw badField(field, 'must be a count of tokens');
 }
 
 /** Undefined: what fits. More than the server gives is cut to that. Throws `invalid-argument` for less than 1. */
