@@ -22,8 +22,10 @@ use crate::pool::Parts;
 use crate::simd::{E4M3_LIFT, Level, dispatch};
 use crate::{Act, CpuBackend};
 
-/// Up to this many activation rows the weight is decoded in registers, above it in panels.
+/// Up to this many activation rows share a decoding in registers.
 const FEW: usize = 4;
+/// From more rows than this on, panels pay.
+const MANY: usize = 6;
 /// Weight bytes worth handing to a thread.
 const TASK_BYTES: usize = 64 * 1024;
 
@@ -149,32 +151,36 @@ fn product_of<E: Element>(
     out: &mut [f32],
 ) {
     let x = input.rows_for(matrix.linear.dtype);
-    let few = |t: usize| (x.row(tokens[t] as usize), x.group_scales(tokens[t] as usize));
     let weights = matrix.view();
-    match tokens.len() {
-        0 => {}
-        1 => few_rows::<E, 1>(level, weights, few, rows, out),
-        2 => few_rows::<E, 2>(level, weights, few, rows, out),
-        3 => few_rows::<E, 3>(level, weights, few, rows, out),
-        FEW => few_rows::<E, FEW>(level, weights, few, rows, out),
-        _ => {
-            let x_scales: Vec<&[f32]> = (0..tokens.len()).map(|t| few(t).1).collect();
-            let x: Vec<&[f32]> = (0..tokens.len()).map(|t| few(t).0).collect();
-            let element = PhantomData::<E>;
-            dispatch(level, many::Many { weights, x: &x, x_scales: &x_scales, rows, out, element });
+    if tokens.len() > MANY {
+        let x_scales: Vec<&[f32]> = tokens.iter().map(|&token| x.group_scales(token as usize)).collect();
+        let x: Vec<&[f32]> = tokens.iter().map(|&token| x.row(token as usize)).collect();
+        let element = PhantomData::<E>;
+        dispatch(level, many::Many { weights, x: &x, x_scales: &x_scales, rows, out, element });
+        return;
+    }
+    let count = rows.len();
+    for (tokens, out) in tokens.chunks(FEW).zip(out.chunks_mut(FEW * count.max(1))) {
+        let rows = rows.clone();
+        match tokens.len() {
+            1 => few_rows::<E, 1>(level, weights, x, tokens, rows, out),
+            2 => few_rows::<E, 2>(level, weights, x, tokens, rows, out),
+            3 => few_rows::<E, 3>(level, weights, x, tokens, rows, out),
+            _ => few_rows::<E, FEW>(level, weights, x, tokens, rows, out),
         }
     }
 }
 
-fn few_rows<'a, E: Element, const T: usize>(
+fn few_rows<E: Element, const T: usize>(
     level: Level,
-    weights: RowsOf<'a>,
-    x: impl Fn(usize) -> (&'a [f32], &'a [f32]),
+    weights: RowsOf<'_>,
+    x: &Rows,
+    tokens: &[u32],
     rows: Range<usize>,
     out: &mut [f32],
 ) {
-    let inputs: [_; T] = std::array::from_fn(&x);
-    let (x, x_scales) = (inputs.map(|input| input.0), inputs.map(|input| input.1));
+    let tokens: [usize; T] = std::array::from_fn(|t| tokens[t] as usize);
+    let (x, x_scales) = (tokens.map(|token| x.row(token)), tokens.map(|token| x.group_scales(token)));
     dispatch(level, few::Few { weights, x, x_scales, rows, out, element: PhantomData::<E> });
 }
 

@@ -1,4 +1,8 @@
 //! NEON: sixteen lanes as four registers of four. Part of every aarch64 processor, so there is nothing to detect.
+#![allow(
+    unused_unsafe,
+    reason = "which NEON intrinsics are safe where the feature is always on differs between compilers"
+)]
 
 use std::arch::aarch64::*;
 
@@ -50,7 +54,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn e4m3(self, x: &[u8; 16]) -> V {
-        neon!({
+        let (wide, mask) = neon!({
             let bytes = vreinterpretq_s8_u8(vld1q_u8(x.as_ptr()));
             let low = vmovl_s8(vget_low_s8(bytes));
             let high = vmovl_s8(vget_high_s8(bytes));
@@ -60,9 +64,9 @@ impl Simd for Neon {
                 vmovl_s16(vget_low_s16(high)),
                 vmovl_s16(vget_high_s16(high)),
             ];
-            let mask = vdupq_n_s32(0x87f0_0000_u32 as i32);
-            each(|i| neon!(vreinterpretq_f32_s32(vandq_s32(vshlq_n_s32::<20>(wide[i]), mask))))
-        })
+            (wide, vdupq_n_s32(0x87f0_0000_u32 as i32))
+        });
+        each(|i| neon!(vreinterpretq_f32_s32(vandq_s32(vshlq_n_s32::<20>(wide[i]), mask))))
     }
     #[inline(always)]
     fn store(self, v: V, to: &mut [f32; LANES]) {
