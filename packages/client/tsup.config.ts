@@ -5,4 +5,5 @@ export default library({
   'run-tools': 'src/run-tools.ts',
   raw: 'src/raw.ts',
   mcp: 'src/mcp.ts',
+  context: 'src/context/index.ts',
 });

@@ -16,6 +16,7 @@ import type {
   ChatCompletionToolCallDelta,
   ChatCompletionUsage,
 } from '@mimokit/protocol/wire';
+import type { FinishEvent } from './answer-stream.ts';
 import { createJsonExtent, type JsonExtent } from './json-extent.ts';
 import { reasoningOf } from './reasoning.ts';
 
@@ -28,8 +29,6 @@ export interface Accumulator {
   abort(): FinishEvent;
   partial(): AssistantMessage;
 }
-
-export type FinishEvent = Extract<StreamEvent, { type: 'finish' }>;
 
 interface OpenCall {
   readonly index: number | undefined;

@@ -9,9 +9,8 @@ import {
   type StreamEvent,
   writeJson,
 } from '@mimokit/protocol';
-import type { FinishEvent } from './accumulate.ts';
+import { createAnswerStream, type FinishEvent } from './answer-stream.ts';
 import { buildHeaders, choosePreset, type EndpointOptions, routeUrl } from './endpoint.ts';
-import { createEventStream } from './event-stream.ts';
 import {
   type Exchange,
   type ExchangeOptions,
@@ -125,23 +124,8 @@ export function createHttpModel(options: HttpOptions, route: Route): ChatModel {
 
   return {
     modelId: options.model,
-    chat(request) {
-      const events = createEventStream<StreamEvent, FinishEvent>((left, settle) => run(request, left, settle));
-      return {
-        [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
-        message: async () => messageOf(await events.result()),
-      };
-    },
+    chat: (request) => createAnswerStream((left, settle) => run(request, left, settle)),
   };
-}
-
-/** The message of a finished answer. Throws `aborted` with the part there was. */
-export function messageOf(finish: FinishEvent): AssistantMessage {
-  if (finish.reason !== 'aborted') return finish.message;
-  throw new MimoError('aborted', 'The request was aborted.', {
-    hint: 'details.partial holds what had arrived.',
-    partial: finish.message,
-  });
 }
 
 async function* readAnswer(

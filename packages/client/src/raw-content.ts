@@ -1,9 +1,7 @@
 // Any ChatModel whose answers come unparsed, think and tool tags in the text → one whose answers are parsed.
 import { type ChatTemplate, createChatTemplate } from '@mimokit/chat-template';
 import type { ChatModel, ChatRequest, StreamEvent } from '@mimokit/protocol';
-import type { FinishEvent } from './accumulate.ts';
-import { createEventStream } from './event-stream.ts';
-import { messageOf } from './http-model.ts';
+import { createAnswerStream, type FinishEvent } from './answer-stream.ts';
 
 export interface RawContentOptions {
   /** Default: MiMo-V2-Flash's. */
@@ -18,15 +16,7 @@ export function parseRawContent(model: ChatModel, options: RawContentOptions = {
   const template = options.template ?? createChatTemplate();
   return {
     modelId: model.modelId,
-    chat(request) {
-      const events = createEventStream<StreamEvent, FinishEvent>((left, settle) =>
-        run(model, template, request, left, settle),
-      );
-      return {
-        [Symbol.asyncIterator]: () => events[Symbol.asyncIterator](),
-        message: async () => messageOf(await events.result()),
-      };
-    },
+    chat: (request) => createAnswerStream((left, settle) => run(model, template, request, left, settle)),
   };
 }
 
