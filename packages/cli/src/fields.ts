@@ -1,5 +1,5 @@
 // The input lines of the filters, checked: zod at the edge, trusted values inside. Unknown keys are ignored.
-import { MimoError } from '@mimokit/protocol';
+import { isJsonObject, jsonEntries, type JsonValue, MimoError, NumberLiteral, readJson } from '@mimokit/protocol';
 import { z } from 'zod';
 
 const ids = z.array(z.int());
@@ -65,4 +65,24 @@ export function readLine<S extends z.ZodType>(schema: S, line: string): z.output
     });
   }
   return checkLine(schema, value);
+}
+
+/** A line whose messages and tools are read without loss: 1.0, 1e-07 and 20-digit numbers stay as they were written. */
+export function readLosslessLine<S extends z.ZodType>(schema: S, line: string): z.output<S> {
+  const value = readJson(line);
+  if (!isJsonObject(value)) return checkLine(schema, value);
+  const fields = Array.from(jsonEntries(value), ([key, field]) => [key, isLossless(key) ? field : asPlain(field)]);
+  return checkLine(schema, Object.fromEntries(fields));
+}
+
+function isLossless(key: string): boolean {
+  return key === 'messages' || key === 'tools';
+}
+
+/** As JSON.parse would give it: a temperature of 1.0 is the number 1. Depth is bounded by readJson. */
+function asPlain(value: JsonValue): unknown {
+  if (value instanceof NumberLiteral) return value.valueOf();
+  if (Array.isArray(value)) return value.map(asPlain);
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(Array.from(jsonEntries(value), ([key, member]) => [key, asPlain(member)]));
 }

@@ -88,6 +88,24 @@ describe.each(runners)('on the %s runner', (runner) => {
     expect(lines[1]!.ids).toHaveLength(2);
     expect(lines[2]!.error?.code).toBe('invalid-argument');
   });
+
+  test('logits refuses an id that 32 bits would turn into another one', async () => {
+    const { code, stdout } = await runCli(
+      ['logits', '--model', fixturePath('models', 't1-bf16'), '--runner', runner],
+      '{"ids":[4294967297]}\n',
+    );
+    expect(code).toBe(1);
+    expect(stdout).toContain('"token-out-of-range"');
+  });
+});
+
+test('numbers and keys of a line count as JSON.parse would read them: 1.0 is 1, "3" and "__proto__" are unknown keys', async () => {
+  const options = ['generate', '--model', fixturePath('models', 't1-bf16'), '--runner', 'js'];
+  const [written, plain] = await runFilter<{ ids: number[] }>(options, [
+    '{"ids":[1.0,2],"max_tokens":4.0,"temperature":1.0,"top_p":1.0,"3":1,"__proto__":{}}',
+    '{"ids":[1,2],"max_tokens":4,"temperature":1,"top_p":1}',
+  ]);
+  expect(written).toEqual(plain);
 });
 
 test('a folder without a checkpoint ends with one line that names the file', async () => {

@@ -97,6 +97,13 @@ function expectedOf(line: string): unknown {
   };
 }
 
+test.each([
+  ['parse', '{"text":"a","1":2,"__proto__":{}}'],
+  ['render', '{"messages":[{"role":"user","content":"a"}],"kwargs":{"1":2},"1":2}'],
+])('%s ignores unknown keys, those that look like numbers too', async (command, line) => {
+  expect((await runCli([command], line)).code).toBe(0);
+});
+
 test('a bad line gets an error of its own and the others are answered', async () => {
   const good = Buffer.from('{"text":"a"}\n{"text":5}\nnot json\n');
   const { code, stdout } = await runCli(['tokenize'], Buffer.concat([good, Buffer.from([0x22, 0xff, 0x22, 10]), good]));

@@ -1,9 +1,8 @@
 // The filters over text: tokenize, detokenize, render, parse.
 import { parse, createChatTemplate } from '@mimokit/chat-template';
-import { readJson } from '@mimokit/protocol';
 import { fromOpenAIMessages, fromOpenAITools, toOpenAIAssistant } from '@mimokit/protocol/wire';
 import { defineCommand } from 'citty';
-import { checkLine, detokenizeLine, parseLine, readLine, renderLine, tokenizeLine } from '../fields.ts';
+import { detokenizeLine, parseLine, readLine, readLosslessLine, renderLine, tokenizeLine } from '../fields.ts';
 import { runLineFilter } from '../line-filter.ts';
 import { openTokenizer } from '../open-tokenizer.ts';
 
@@ -52,7 +51,7 @@ export const render = defineCommand({
     process.exitCode = await runLineFilter({
       answer(line) {
         // Lossless: 1.0, 1e-07 and 20-digit numbers print as they were written.
-        const { messages, tools, kwargs, profile } = checkLine(renderLine, readJson(line));
+        const { messages, tools, kwargs, profile } = readLosslessLine(renderLine, line);
         const rendered = createChatTemplate(profile).render({
           messages: fromOpenAIMessages(messages),
           ...(tools != null && { tools: fromOpenAITools(tools) }),
@@ -75,7 +74,7 @@ export const parseCommand = defineCommand({
   async run({ args }) {
     process.exitCode = await runLineFilter({
       answer(line) {
-        const { text, tools, output } = checkLine(parseLine, readJson(line));
+        const { text, tools, output } = readLosslessLine(parseLine, line);
         const options = { output, ...(tools != null && { tools: fromOpenAITools(tools) }) };
         const parsed = args.split === 'every' ? parseByUnit(text, options) : parse(text, options);
         return { message: toOpenAIAssistant(parsed.message) };

@@ -1,11 +1,10 @@
 // {"ids"|"prompt"|"messages", …} → ids, text, log-probabilities, accept lengths. Lines can be answered side by side.
 import { MimoError, type GenerateRequest } from '@mimokit/protocol';
-import { readJson } from '@mimokit/protocol';
 import { fromOpenAIMessages, fromOpenAITools } from '@mimokit/protocol/wire';
 import { openModel, type LocalModel } from '@mimokit/runtime';
 import { defineCommand } from 'citty';
 import type { z } from 'zod';
-import { checkLine, generateLine } from '../fields.ts';
+import { generateLine, readLosslessLine } from '../fields.ts';
 import { runLineFilter } from '../line-filter.ts';
 import { modelArgs, modelDirectory, runnerOptions, wholeNumber } from '../model-options.ts';
 import { pickRunner } from '../pick-runner.ts';
@@ -31,7 +30,7 @@ export const generate = defineCommand({
     });
     process.exitCode = await runLineFilter({
       concurrency,
-      answer: async (line) => answer(model, checkLine(generateLine, readJson(line))),
+      answer: async (line) => answer(model, readLosslessLine(generateLine, line)),
     });
   },
 });

@@ -16,6 +16,7 @@ export const logits = defineCommand({
       process.exitCode = await runLineFilter({
         async answer(line) {
           const { ids } = readLine(logitsLine, line);
+          checkIds(ids, runner.info.vocabSize);
           if (ids.length > runner.info.contextLength) {
             throw new MimoError(
               'context-overflow',
@@ -39,6 +40,17 @@ export const logits = defineCommand({
     }
   },
 });
+
+/** Before they become 32-bit integers, where 2^32 + 1 would pass for 1. */
+function checkIds(ids: readonly number[], vocabSize: number): void {
+  const index = ids.findIndex((id) => id < 0 || id >= vocabSize);
+  if (index < 0) return;
+  throw new MimoError(
+    'token-out-of-range',
+    `ids[${index}] is ${ids[index]}; the vocabulary has ids 0 to ${vocabSize - 1}.`,
+    { hint: 'Encode with the tokenizer of this model.', index },
+  );
+}
 
 /** [rows * layers * k] → [rows][layers][k] */
 function nest(flat: ArrayLike<number>, layers: number, k: number): number[][][] {
