@@ -14,7 +14,8 @@ import {
 import { type AppliedRow, applyResult, certain, checkResult, extend } from './apply.ts';
 import { buildBatch } from './batch.ts';
 import { breathe } from './breathe.ts';
-import { adaptiveDraftDepth, type DraftPolicy } from './draft/policy.ts';
+import { measuredDraftDepth } from './draft/measured.ts';
+import type { DraftPolicy } from './draft/policy.ts';
 import type { GuidedRequest } from './guide.ts';
 import { KvManager } from './kv/kv-manager.ts';
 import { type CacheReport, whyMiss } from './kv/why-miss.ts';
@@ -32,7 +33,7 @@ export interface EngineParts {
   runner: ModelRunner;
   /** Default: fairScheduler(). */
   scheduler?: Scheduler;
-  /** Default: adaptiveDraftDepth(). */
+  /** Default: measuredDraftDepth(). */
   drafts?: DraftPolicy;
   /** Most tokens of one step, prompts and drafts together; default 512. Never changes ids. */
   tokenBudget?: number;
@@ -99,7 +100,7 @@ class StepEngine implements Engine {
     this.#runner = runner;
     this.#kv = new KvManager(runner.capacity, prefixCache);
     this.#scheduler = parts.scheduler ?? fairScheduler();
-    this.#drafts = parts.drafts ?? adaptiveDraftDepth();
+    this.#drafts = parts.drafts ?? measuredDraftDepth();
     const keepsPrompts = prefixCache && (parts.keepsPrompts ?? true);
     this.#placement = new Placement(this.#kv, this.#scheduler, { maxRows, keepsPrompts });
     this.#tokenBudget = tokenBudget;
@@ -228,6 +229,7 @@ class StepEngine implements Engine {
     }
     tally.stepMilliseconds += milliseconds;
     tally.completionTokens += emitted;
+    this.#drafts.observeStep?.({ rows: applied.length, tokens, drafts, milliseconds });
     if (this.#onStep === undefined) return;
     const { waiting } = this.stats();
     this.#onStep({ step: tally.steps, rows: applied.length, tokens, drafts, emitted, milliseconds, waiting });

@@ -2,6 +2,13 @@
 export { type ChatParts, createChat, type LocalChat } from './chat.ts';
 export { createEngine, type Engine, type EngineParts } from './engine.ts';
 export {
+  expertCost,
+  linearCost,
+  type MeasuredDraftOptions,
+  measuredDraftDepth,
+  type StepCost,
+} from './draft/measured.ts';
+export {
   adaptiveDraftDepth,
   type AdaptiveDraftOptions,
   type DraftLoad,

@@ -15,6 +15,8 @@ export interface DraftPolicy {
   depth(load: DraftLoad): number;
   /** Told of every row that verified drafts. */
   observe(row: { proposed: number; accepted: number }): void;
+  /** Told of every step: rows, tokens run, drafts among them, and the time the runner took. */
+  observeStep?(step: { rows: number; tokens: number; drafts: number; milliseconds: number }): void;
 }
 
 /** Always `depth` drafts: for comparisons and goldens. */
