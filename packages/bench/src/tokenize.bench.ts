@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { createTokenizer, type Tokenizer } from '@mimokit/tokenizer';
 import { loadMimoTokenizer } from '@mimokit/tokenizer/mimo';
-import { type Contestant, publish, race, ratio, type Sample, summarize } from './harness.ts';
+import { type Contestant, processorClock, publish, race, ratio, type Sample, summarize } from './harness.ts';
 import { tokenizerJson, type TokenizerPeer, tokenizerPeers } from './peers/tokenizers.ts';
 import type { BenchResult } from './row.ts';
 import { type Language, text, warmUpText } from './texts.ts';
@@ -19,8 +19,7 @@ const rate = (source: string, { median }: Sample): number => megabytes(source) /
 const peers = tokenizerPeers();
 const rows: BenchResult[] = [];
 await warmUp();
-for (const language of languages) rows.push(...(await encodeRows(language)));
-for (const language of languages) rows.push(await o200kRow(language));
+for (const language of languages) rows.push(...(await encodeRows(language)), await o200kRow(language));
 rows.push(await decodeRow(), firstEncodeRow(), ...(await worstCaseRows()));
 publish('tokenize', rows);
 
@@ -44,7 +43,7 @@ async function encodeRows(language: Language): Promise<BenchResult[]> {
     await checkIds(peer, source, ids, language);
     contestants.push(contestant(peer, source));
   }
-  const [coldSample, warmSample, ...others] = await race(contestants, rounds);
+  const [coldSample, warmSample, ...others] = await race(contestants, rounds, processorClock);
   const exact = others.filter((_, i) => peers[i].isMimo);
   const best = exact.reduce((a, b) => (b.median < a.median ? b : a));
   const gpt = others[peers.findIndex((peer) => peer.name === 'gpt-tokenizer')];
@@ -104,6 +103,7 @@ async function o200kRow(language: Language): Promise<BenchResult> {
       contestant(peer, source),
     ],
     rounds,
+    processorClock,
   );
   return {
     goal: 'C9',
@@ -121,7 +121,7 @@ async function o200kRow(language: Language): Promise<BenchResult> {
 async function decodeRow(): Promise<BenchResult> {
   const mimo = await loadMimoTokenizer();
   const ids = mimo.encode(languages.map(text).join('\n'));
-  const [sample] = await race([{ name: 'decode', run: () => void mimo.decode(ids) }], rounds * 3);
+  const [sample] = await race([{ name: 'decode', run: () => void mimo.decode(ids) }], rounds * 3, processorClock);
   const value = ids.length / sample.median / 1000;
   return {
     goal: 'C9',
@@ -179,7 +179,8 @@ async function worstCaseRows(): Promise<BenchResult[]> {
     const mimo = await loadMimoTokenizer();
     const samples = await race(
       sizes.map((source) => ({ name: `${source.length}`, run: () => void mimo.encode(source) })),
-      Math.min(rounds, 5),
+      2,
+      processorClock,
     );
     for (let i = 1; i < samples.length; i++) {
       measured.push({

@@ -38,7 +38,7 @@ export class Merger {
     // Pairs of ASCII bytes, the first pairs of most words, have a table of their own; `open` pairs are looked up below.
     let count = 0;
     let before = 0;
-    for (let at = start; at < end; ) {
+    for (let at = start; at < end;) {
       const byte = bytes[at];
       if (byte < 0x80) {
         if (count > 0) ranks[count - 1] = before < 0x80 ? asciiRanks[(before << 7) | byte] : open;

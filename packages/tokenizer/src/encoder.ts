@@ -1,9 +1,9 @@
 // Text without added tokens → ids: normalise, UTF-8, split into words, look each up or merge it. Holds the buffers and the
 // word cache of one tokenizer; the public interface is tokenizer.ts.
-import { asciiWordBytes } from './ascii-word.ts';
+import { type PlainWords, plainWordBytes, plainWords } from './ascii-word.ts';
 import { Merger } from './bpe.ts';
 import { nfcFlags, normalizeNfc } from './nfc.ts';
-import { hasPlainWords, scannerFor } from './pretokenize/rules.ts';
+import { scannerFor } from './pretokenize/rules.ts';
 import type { Scanner } from './pretokenize/runs.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { maxWordBytes, WordCache } from './word-cache.ts';
@@ -22,14 +22,14 @@ export class Encoder {
   #view!: DataView;
   readonly #vocabulary: Vocabulary;
   readonly #scan: Scanner;
-  readonly #hasPlainWords: boolean;
+  readonly #plainWords: PlainWords;
   readonly #merger: Merger;
   readonly #cache = new WordCache();
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#scan = scannerFor(vocabulary.spec.split);
-    this.#hasPlainWords = hasPlainWords(vocabulary.spec.split);
+    this.#plainWords = plainWords(vocabulary.spec.split);
     this.#merger = new Merger(vocabulary);
     this.#allocate(1 << 14);
   }
@@ -71,14 +71,14 @@ export class Encoder {
     const { bytes } = this;
     const view = this.#view;
     const scan = this.#scan;
-    const isPlain = this.#hasPlainWords;
+    const plain = this.#plainWords;
     const cache = this.#cache;
     const byteIds = this.#vocabulary.byteIds;
     const out = this.ids;
     let count = this.count;
     let slots = cache.slots;
     for (let start = 0; start < length;) {
-      let size = isPlain ? asciiWordBytes(bytes, view, start) : 0;
+      let size = plainWordBytes(plain, bytes, view, start);
       if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
       const end = start + size;
       if (size === 1) {
@@ -111,11 +111,11 @@ export class Encoder {
     const { bytes } = this;
     const view = this.#view;
     const scan = this.#scan;
-    const isPlain = this.#hasPlainWords;
+    const plain = this.#plainWords;
     const cache = this.#cache;
     let count = 0;
     for (let start = 0; start < length;) {
-      let size = isPlain ? asciiWordBytes(bytes, view, start) : 0;
+      let size = plainWordBytes(plain, bytes, view, start);
       if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
       const end = start + size;
       if (size === 1) count++;

@@ -12,7 +12,7 @@ const nonAscii = 0x80808080 | 0;
  */
 export function nfcFlags(bytes: Uint8Array, words: Int32Array, end: number): number {
   let flags = 0;
-  for (let at = 0; at < end; ) {
+  for (let at = 0; at < end;) {
     const byte = bytes[at];
     if (byte < 0x80) {
       at++;

@@ -10,7 +10,12 @@ import { fixtureLines } from '@mimokit/fixtures';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
 
-const candidates = [process.env['CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const candidates = [
+  process.env['CHROMIUM'],
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+];
 const browser = candidates.find((path) => path !== undefined && existsSync(path));
 if (browser === undefined) {
   console.info('tokenizer: no Chromium found (CHROMIUM=/path/to/chromium), the browser test is skipped');
@@ -34,7 +39,10 @@ globalThis.finished = loadMimoTokenizer().then((mimo) => {
 });
 `;
 const title = 'checked 1740, wrong 0';
-const goldens = { encode: fixtureLines('tokenizer', 'encode.jsonl'), decode: fixtureLines('tokenizer', 'decode.jsonl') };
+const goldens = {
+  encode: fixtureLines('tokenizer', 'encode.jsonl'),
+  decode: fixtureLines('tokenizer', 'decode.jsonl'),
+};
 
 async function bundle(contents: string, format: 'iife' | 'esm', external: string[] = []): Promise<Uint8Array> {
   const { outputFiles } = await build({
@@ -61,6 +69,7 @@ test.skipIf(browser === undefined)('goldens in a page', async () => {
     writeFileSync(file, `<!doctype html><meta charset="utf-8"><body>${scripts}`);
     const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--virtual-time-budget=30000', '--dump-dom'];
     const dom = execFileSync(browser ?? '', [...flags, `--user-data-dir=${folder}`, `file://${file}`], {
+      stdio: ['ignore', 'pipe', 'ignore'],
       encoding: 'utf8',
       timeout: 60_000,
       maxBuffer: 1 << 28,

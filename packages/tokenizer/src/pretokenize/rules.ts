@@ -25,14 +25,6 @@ export function scannerFor(rules: readonly SplitRule[]): Scanner {
   return chain(rules.map((rule) => scanners[rule]));
 }
 
-/**
- * True when ASCII letters, with a space before them or none, are a piece of their own wherever an ASCII character that is
- * no letter follows. Only o200k cuts at capitals and takes contractions in.
- */
-export function hasPlainWords(rules: readonly SplitRule[]): boolean {
-  return !rules.includes('o200k');
-}
-
 interface KnownSplit {
   readonly rule: SplitRule;
   /** Every character belongs to a match, so that keeping matches only and isolating them are the same. */
