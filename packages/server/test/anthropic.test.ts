@@ -81,6 +81,17 @@ describe('messages', () => {
     expect((await client.messages.create({ ...hello, max_tokens: 2 })).stop_reason).toBe('max_tokens');
   });
 
+  test('a stop sequence is named', async () => {
+    await using served = await serveNano(model);
+    const message = await clientOf(served).messages.create({
+      model: 'nano',
+      max_tokens: 64,
+      messages: [{ role: 'user', content: 'Hello' }],
+      stop_sequences: ['!', 'zzz'],
+    });
+    expect(message).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: '!' });
+  });
+
   test('system text, parts and results reach the prompt in their order', async () => {
     await using served = await serveNano(model);
     await clientOf(served).messages.create({

@@ -41,6 +41,8 @@ describe('400 names the field', () => {
     ['stop', { ...hello, stop: 5 }],
     ['response_format', { ...hello, response_format: { type: 'json_object' } }],
     ['chat_template_kwargs.tokenize', { ...hello, chat_template_kwargs: { tokenize: true } }],
+    ['top_logprobs', { ...hello, top_logprobs: 3 }],
+    ['logit_bias.5', { ...hello, logit_bias: { 5: 'x' } }],
     ['tool_choice', { ...hello, tool_choice: 'required' }],
     ['tools[0].function.parameters.type', withSchema({ type: 'string' })],
     ['tools[0].function.parameters', withSchema('none')],

@@ -84,6 +84,27 @@ describe('chat', () => {
     expect(last!.usage!.completion_tokens_details!.accepted_prediction_tokens).toBeGreaterThanOrEqual(0);
   });
 
+  test('log-probabilities are of the text, whole and streamed; a bias forbids an id', async () => {
+    await using served = await serveNano(model);
+    const client = clientOf(served);
+    const hello = { model: 'nano', messages: [{ role: 'user' as const, content: 'Hello' }], logprobs: true, top_logprobs: 2 };
+    const [whole] = (await client.chat.completions.create(hello)).choices;
+    const tokens = whole.logprobs!.content!;
+    expect(tokens.map(({ token }) => token).join('')).toBe(whole.message.content);
+    for (const { logprob, top_logprobs: top } of tokens) {
+      expect(top).toHaveLength(2);
+      expect(logprob).toBe(top[0].logprob);
+    }
+    const streamed: string[] = [];
+    for await (const chunk of await client.chat.completions.create({ ...hello, stream: true })) {
+      streamed.push(...(chunk.choices[0]?.logprobs?.content ?? []).map(({ token }) => token));
+    }
+    expect(streamed).toEqual(tokens.map(({ token }) => token));
+    const [first] = model.tokenize(whole.message.content!);
+    const other = await client.chat.completions.create({ ...hello, logit_bias: { [first]: -1000 } });
+    expect(other.choices[0].logprobs!.content![0].token).not.toBe(tokens[0].token);
+  });
+
   test('n answers differ by seed only, and each is the answer of its seed', async () => {
     await using served = await serveNano(model);
     const client = clientOf(served);

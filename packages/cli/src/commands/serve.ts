@@ -49,8 +49,10 @@ export const serve = defineCommand({
         running: wholeNumber('running', args.running, 1, 65_536),
         waiting: wholeNumber('waiting', args.waiting, 0, 65_536),
       },
-      onError: (error, requestId) =>
-        console.error(`${requestId}: ${error instanceof Error ? error.message : 'failed'}`),
+      processMetrics: true,
+      isReady: () => engine?.isReady() ?? true,
+      onError: (error, requestId) => log.error({ requestId, err: error }, 'request failed'),
+      onRequest: (record) => log.info(record, 'request'),
     };
     if (args['api-key-file'] !== undefined) server.apiKeys = await readKeys(args['api-key-file']);
     if (args.cors !== undefined) server.corsOrigins = args.cors.split(',').map((origin) => origin.trim());

@@ -42,7 +42,7 @@ export async function* messageFrames(
       );
     } else if (event.type === 'finish') {
       context.onMessage(event.message);
-      const delta = { stop_reason: stopReason(event.reason), stop_sequence: null };
+      const delta = { stop_reason: stopReason(event.reason, event.stopText), stop_sequence: event.stopText ?? null };
       yield blocks.close() + frame('message_delta', { delta, usage: usageOf(event.usage) });
     }
   }
@@ -61,7 +61,8 @@ export async function wholeMessage(
     result = {
       ...result,
       content: contentOf(event.message),
-      stop_reason: stopReason(event.reason),
+      stop_reason: stopReason(event.reason, event.stopText),
+      stop_sequence: event.stopText ?? null,
       usage: usageOf(event.usage),
     };
   }
@@ -127,7 +128,8 @@ function frame(type: string, members: Record<string, unknown>): string {
   return `event: ${type}\ndata: ${JSON.stringify({ type, ...members })}\n\n`;
 }
 
-function stopReason(reason: FinishReason): string {
+function stopReason(reason: FinishReason, stopText: string | undefined): string {
+  if (stopText !== undefined) return 'stop_sequence';
   if (reason === 'tool-calls') return 'tool_use';
   if (reason === 'length') return 'max_tokens';
   return reason === 'content-filter' ? 'refusal' : 'end_turn';

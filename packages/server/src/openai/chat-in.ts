@@ -25,6 +25,8 @@ export interface ChatIn {
   choices: number;
   stream: boolean;
   includeUsage: boolean;
+  /** Rivals of each token that were asked for; undefined: no log-probabilities at all. */
+  topLogprobs: number | undefined;
 }
 
 /** Throws `invalid-argument`, `invalid-message` or `invalid-tool`, each with its field. */
@@ -56,9 +58,13 @@ export function readChatRequest({ plain, lossless }: JsonBody, limits: Limits): 
   if (stop !== undefined) chat.stop = stop;
   if (typeof body.seed === 'number') chat.seed = body.seed;
   if (body['mtp'] === false) chat.mtp = false;
+  const topLogprobs = topLogprobsOf(body);
+  if (topLogprobs !== undefined) chat.topLogprobs = Math.max(1, topLogprobs);
+  const bias = biasOf(body['logit_bias']);
+  if (bias !== undefined) chat.bias = bias;
   const choices = choicesOf(body['n'], limits);
   const stream = body.stream ?? false;
-  return { model: body.model, chat, choices, stream, includeUsage: body.stream_options?.include_usage ?? false };
+  return { model: body.model, chat, choices, stream, includeUsage: body.stream_options?.include_usage ?? false, topLogprobs };
 }
 
 /** Fields that change the answer and that no model here can follow. */
@@ -71,17 +77,36 @@ function refuseUnknown(body: ChatCompletionRequest): void {
       'Describe the form in the prompt.',
     );
   }
-  if (body['logprobs'] === true || typeof body['top_logprobs'] === 'number') {
-    throw badField('logprobs', 'are not part of chat answers here', 'Ask /v1/completions or /generate for them.');
-  }
-  const bias = body['logit_bias'];
-  if (isJsonObject(bias) && Object.keys(bias).length > 0) throw badField('logit_bias', 'is not supported');
   const functions = body['functions'];
   if (Array.isArray(functions) && functions.length > 0) throw badField('functions', 'is the old form', 'Use tools.');
   const modalities = body['modalities'];
   if (Array.isArray(modalities) && modalities.some((each) => each !== 'text')) {
     throw badField('modalities', "other than ['text'] are not supported");
   }
+}
+
+function topLogprobsOf(body: ChatCompletionRequest): number | undefined {
+  const { logprobs, top_logprobs: top = null } = body;
+  if (logprobs !== undefined && logprobs !== null && typeof logprobs !== 'boolean') {
+    throw badField('logprobs', 'must be true or false');
+  }
+  if (top !== null && (typeof top !== 'number' || !Number.isInteger(top) || top < 0 || top > 20)) {
+    throw badField('top_logprobs', 'must be a whole number from 0 to 20');
+  }
+  if (logprobs === true) return top ?? 0;
+  if (top !== null) throw badField('top_logprobs', 'needs logprobs: true');
+  return undefined;
+}
+
+/** Ids as the keys of an object, as OpenAI writes them. Which ids there are is the model's business. */
+export function biasOf(bias: unknown): Map<number, number> | undefined {
+  if (bias === undefined || bias === null) return undefined;
+  if (!isJsonObject(bias)) throw badField('logit_bias', 'must be an object of ids and numbers');
+  const entries = Object.entries(bias).map(([id, value]): [number, number] => {
+    if (typeof value !== 'number') throw badField(`logit_bias.${id.slice(0, 20)}`, 'must be a number');
+    return [Number(id), value];
+  });
+  return entries.length > 0 ? new Map(entries) : undefined;
 }
 
 /** OpenRouter's form of reasoning, for messages that have no other. */

@@ -1,5 +1,5 @@
 // Answer events → chat completion chunks, or one completion. Frames are put together from parts that are written once a stream.
-import type { AssistantMessage, FinishReason, Usage } from '@mimokit/protocol';
+import type { AssistantMessage, FinishReason, TextLogprob, Usage } from '@mimokit/protocol';
 import { type ChatCompletionUsage, toOpenAIAssistant } from '@mimokit/protocol/wire';
 import type { AnswerEvent } from '../answers.ts';
 
@@ -13,6 +13,7 @@ export interface ChatOutContext {
   choices: number;
   includeUsage: boolean;
   reasoningField: ReasoningField;
+  topLogprobs: number | undefined;
   onMessage: (message: AssistantMessage) => void;
 }
 
@@ -24,7 +25,8 @@ export async function* chatFrames(
   const { id, model, created, choices, includeUsage, reasoningField } = context;
   const base = { id, object: 'chat.completion.chunk', created, model };
   const head = `data: ${JSON.stringify(base).slice(0, -1)},"choices":[{"index":`;
-  const tail = `,"logprobs":null,"finish_reason":null}]${includeUsage ? ',"usage":null' : ''}}\n\n`;
+  const end = `,"finish_reason":null}]${includeUsage ? ',"usage":null' : ''}}\n\n`;
+  const tail = `,"logprobs":null${end}`;
   const calls = Array.from({ length: choices }, () => new Map<string, number>());
   const usages: Usage[] = [];
   for (let choice = 0; choice < choices; choice++)
@@ -32,7 +34,9 @@ export async function* chatFrames(
   for await (const { choice, event } of events) {
     const open = `${head}${choice},"delta":{`;
     if (event.type === 'text-delta') {
-      yield `${open}"content":${JSON.stringify(event.text)}}${tail}`;
+      const content = `${open}"content":${JSON.stringify(event.text)}}`;
+      if (event.logprobs === undefined || context.topLogprobs === undefined) yield content + tail;
+      else yield `${content},"logprobs":${JSON.stringify(logprobsOf(event.logprobs, context.topLogprobs))}${end}`;
     } else if (event.type === 'reasoning-delta') {
       yield `${open}${reasoningMembers(JSON.stringify(event.text), reasoningField)}}${tail}`;
     } else if (event.type === 'tool-input-start') {
@@ -69,7 +73,9 @@ export async function chatCompletion(
   const { id, model, created, reasoningField } = context;
   const choices: Record<string, unknown>[] = [];
   const usages: Usage[] = [];
+  const logprobs: TextLogprob[][] = Array.from({ length: context.choices }, () => []);
   for await (const { choice, event } of events) {
+    if (event.type === 'text-delta' && event.logprobs !== undefined) logprobs[choice].push(...event.logprobs);
     if (event.type !== 'finish') continue;
     context.onMessage(event.message);
     usages.push(event.usage);
@@ -82,11 +88,25 @@ export async function chatCompletion(
         ...reasoningObject(reasoning, reasoningField),
         ...(calls.length > 0 ? { tool_calls: calls } : {}),
       },
-      logprobs: null,
+      logprobs: context.topLogprobs === undefined ? null : logprobsOf(logprobs[choice], context.topLogprobs),
       finish_reason: finishReason(event.reason),
     };
   }
   return { id, object: 'chat.completion', created, model, choices, usage: usageOf(usages) };
+}
+
+/** Of the text only: what stands between tags and in calls has none. */
+function logprobsOf(list: readonly TextLogprob[], top: number): Record<string, unknown> {
+  const entry = (text: string, logprob: number): Record<string, unknown> => ({
+    token: text,
+    logprob,
+    bytes: [...new TextEncoder().encode(text)],
+  });
+  const content = list.map(({ text, logprob, rivals }) => ({
+    ...entry(text, logprob),
+    top_logprobs: rivals.slice(0, top).map((rival) => entry(rival.text, rival.logprob)),
+  }));
+  return { content, refusal: null };
 }
 
 function reasoningMembers(text: string, field: ReasoningField): string {

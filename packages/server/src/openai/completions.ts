@@ -7,7 +7,7 @@ import type { FindModel } from '../find-model.ts';
 import { badField, failureBody } from '../http-error.ts';
 import { tokenModel } from '../token-model.ts';
 import { checkedStops, startRuns, type TokenRun, type TokenRunEvent } from '../token-runs.ts';
-import { choicesOf, maxTokensOf, samplingOf, stopOf } from './chat-in.ts';
+import { biasOf, choicesOf, maxTokensOf, samplingOf, stopOf } from './chat-in.ts';
 import { usageOf } from './chat-out.ts';
 
 const ids = z.array(z.number().int().nonnegative());
@@ -54,13 +54,14 @@ export async function answerCompletions(
   if (prompts.length * n > limits.choices) throw badField('prompt', `asks for more than ${limits.choices} answers`);
   const stop = checkedStops(stopOf(body.stop) ?? [], 'stop');
   const sampling = { ...defaults.sampling, ...samplingOf(body) };
+  const bias = biasOf(body.logit_bias);
   const base: Omit<GenerateRequest, 'ids'> = {
     maxTokens: maxTokensOf(body.max_tokens ?? defaultTokens, limits, 'max_tokens') ?? defaultTokens,
     sampling,
     ...(body.ignore_eos === true ? { ignoreEos: true } : {}),
     // The chosen token's own log-probability comes with the first rival.
     ...(typeof body.logprobs === 'number' ? { topLogprobs: Math.max(1, body.logprobs) } : {}),
-    ...(body.logit_bias ? { bias: biasOf(body.logit_bias) } : {}),
+    ...(bias === undefined ? {} : { bias }),
   };
   const runs = prompts.flatMap((prompt, at) =>
     Array.from({ length: n }, (_, copy): TokenRun => {
@@ -96,10 +97,6 @@ function promptsOf(prompt: z.infer<typeof schema>['prompt']): readonly (string |
   if (prompt.length === 0) throw badField('prompt', 'is empty');
   if (typeof prompt[0] === 'number') return [prompt as number[]];
   return prompt as string[] | number[][];
-}
-
-function biasOf(bias: Record<string, number>): Map<number, number> {
-  return new Map(Object.entries(bias).map(([id, value]) => [Number(id), value]));
 }
 
 interface Context {
