@@ -102,7 +102,7 @@ class StepEngine implements Engine {
     this.#scheduler = parts.scheduler ?? fairScheduler();
     this.#drafts = parts.drafts ?? measuredDraftDepth();
     const keepsPrompts = prefixCache && (parts.keepsPrompts ?? true);
-    this.#placement = new Placement(this.#kv, this.#scheduler, { maxRows, keepsPrompts });
+    this.#placement = new Placement(this.#kv, this.#scheduler, { maxRows, prefixCache, keepsPrompts });
     this.#tokenBudget = tokenBudget;
     this.#isVerifying = parts.verify ?? false;
     this.#onStep = parts.onStep;

@@ -16,7 +16,8 @@ export interface PlacedRow extends ScheduledRow {
 
 export interface PlacementLimits {
   maxRows: number;
-  /** Whether a window is kept at the end of a prompt. */
+  /** Whether prefixes are kept and used again, and whether a window is kept at the end of a prompt. */
+  prefixCache: boolean;
   keepsPrompts: boolean;
 }
 
@@ -86,7 +87,7 @@ export class Placement {
     const order = [...this.#scheduler.order()];
     let live = order.filter((sequence) => sequence.state === 'live').length;
     for (const sequence of order) {
-      if (sequence.state !== 'waiting') continue;
+      if (sequence.state !== 'waiting' || this.#followsLeader(sequence, order)) continue;
       // Nobody overtakes: a large prompt would wait for ever behind small ones.
       while (live >= this.#limits.maxRows || !this.#admit(sequence)) {
         const victim = order.findLast((other) => other.state === 'live' && this.#scheduler.displaces(sequence, other));
@@ -96,6 +97,37 @@ export class Placement {
       }
       live++;
     }
+  }
+
+  /**
+   * Whether the sequence had better wait: a live one before it is about to compute what both begin with. It is told to keep a
+   * window there. So samples of one prompt, and prompts with the same tools, compute it once.
+   */
+  #followsLeader(sequence: Sequence, order: readonly Sequence[]): boolean {
+    const { leader } = sequence;
+    if (leader !== undefined) {
+      if (leader.sequence.state === 'live' && leader.sequence.contextLen < leader.length) return true;
+      // It came that far, or it never will.
+      sequence.leader = undefined;
+      return false;
+    }
+    const { prefixCache } = this.#limits;
+    const { request, tokens } = sequence;
+    if (!prefixCache || request.wantRoutes) return false;
+    const worthwhile = longPromptBlocks * this.#kv.capacity.blockTokens;
+    let longest = this.#kv.match(tokens, request.namespace).tokens + worthwhile - 1;
+    for (const other of order) {
+      if (other === sequence) break;
+      if (other.state !== 'live' || other.request.namespace !== request.namespace) continue;
+      const length = sharedLength(tokens, other.tokens, tokens.length - 1);
+      if (length <= longest || other.contextLen >= length) continue;
+      longest = length;
+      sequence.leader = { sequence: other, length };
+    }
+    if (sequence.leader === undefined) return false;
+    const { savePoints } = sequence.leader.sequence;
+    if (!savePoints.includes(longest)) sequence.leader.sequence.savePoints = [...savePoints, longest];
+    return true;
   }
 
   #admit(sequence: Sequence): boolean {
@@ -146,6 +178,14 @@ export class Placement {
       saveWindow: isSavePoint || isPromptEnd ? this.#kv.saveTarget() : none,
     };
   }
+}
+
+/** How many tokens both begin with, at most `limit`. */
+function sharedLength(a: readonly number[], b: readonly number[], limit: number): number {
+  const most = Math.min(b.length, limit);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length++;
+  return length;
 }
 
 function checkedTokens({ sequence, start, end, samples }: ScheduledRow): number {

@@ -50,6 +50,8 @@ export interface Sequence {
   kv: SequenceKv | undefined;
   /** Positions where a step shall end, because keeping a window there is worth a step. */
   savePoints: readonly number[];
+  /** While waiting: a live sequence that is about to compute the beginning of this one, and how much of it. */
+  leader: { sequence: Sequence; length: number } | undefined;
   /** The last step that ran it, for fairness. */
   lastStep: number;
   /** Set from outside, seen at the next step. */
@@ -89,6 +91,7 @@ export function createSequence(
     emitted: 0,
     kv: undefined,
     savePoints: [],
+    leader: undefined,
     lastStep: -1,
     aborted: false,
     furthest: 0,

@@ -161,6 +161,6 @@ async function runOne(engine: ReturnType<typeof createEngine>, { request, ids, e
 
 test('ids never depend on chunks, batches, cache, drafts, preemption or aborts', async () => {
   await fc.assert(fc.asyncProperty(setup, fc.array(request, { minLength: 1, maxLength: 7 }), run), {
-    numRuns: Number(process.env.MIMOKIT_RUNS ?? 1500),
+    numRuns: Number(process.env.MIMOKIT_RUNS ?? 600),
   });
 });

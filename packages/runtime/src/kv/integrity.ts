@@ -14,6 +14,9 @@ export function checkPools(manager: KvManager, sequences: Iterable<Sequence>, sa
     if (live.has(kv.window)) throw new Error(`sequence ${id} shares window ${kv.window}`);
     live.add(kv.window);
     for (const block of kv.blocks) held[block]++;
+    for (const block of kv.blocks.slice(kv.node.depth)) {
+      if (manager.cache.knows(block)) throw new Error(`sequence ${id} writes block ${block}, which others may find`);
+    }
     if (new Set(kv.blocks).size !== kv.blocks.length) throw new Error(`sequence ${id} lists a block twice`);
     if (kv.blocks.length * manager.capacity.blockTokens < (kv.pending === undefined ? contextLen : 0)) {
       throw new Error(`sequence ${id} committed ${contextLen} positions beyond its ${kv.blocks.length} blocks`);

@@ -195,6 +195,29 @@ describe('law 4: what is kept gives way', () => {
     kv.checkIntegrity([sequence]);
   });
 
+  test('a block that is taken over stands for its old tokens no longer, though it was filled meanwhile', () => {
+    const kv = new KvManager({ blocks: 4, windows: 2, blockTokens: 4 });
+    // A window is kept in the middle of a block, then the same sequence fills that block.
+    const first = sequenceOf(count(9));
+    expect(admit(kv, first) && kv.reserve(first, 8)).toBe(true);
+    const saved = kv.saveTarget();
+    kv.commit(first, 6);
+    kv.settleSave(first, saved, true);
+    kv.commit(first, 8);
+    kv.release(first, false);
+    expect(kv.match(count(9))).toMatchObject({ tokens: 6, knownTokens: 8 });
+    // Another one begins alike, takes that block over and writes something else behind.
+    const busy = sequenceOf([900]);
+    expect(admit(kv, busy)).toBe(true);
+    const second = sequenceOf([...count(6), 700, 701, 702]);
+    expect(admit(kv, second) && kv.reserve(second, 9)).toBe(true);
+    kv.checkIntegrity([busy, second]);
+    expect(kv.match(count(9)).knownTokens).toBe(4);
+    kv.commit(second, 8);
+    kv.checkIntegrity([busy, second]);
+    expect(kv.match([...count(6), 700, 701, 702]).knownTokens).toBe(8);
+  });
+
   test('a reservation takes over the partly filled block when there is no block for its copy', () => {
     const kv = new KvManager({ blocks: 3, windows: 3, blockTokens: 4 });
     leaveBehind(kv, count(10));

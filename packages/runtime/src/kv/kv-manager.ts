@@ -281,6 +281,8 @@ export class KvManager {
   }
 
   #ownPartialBlock(kv: SequenceKv, block: number): void {
+    // Its writer may have filled it since the window was kept; from now on it holds other tokens.
+    this.cache.forget(block);
     kv.blocks.push(block);
     kv.pending = undefined;
   }

@@ -77,7 +77,12 @@ export class PrefixCache {
     return node;
   }
 
-  /** Called when a block is free again: its node goes, and with the last node its namespace. */
+  /** Whether the block stands for tokens that others may find. */
+  knows(block: number): boolean {
+    return this.#byBlock.has(block);
+  }
+
+  /** Called when a block no longer holds what it stood for: its node goes, and with the last node its namespace. */
   forget(block: number): void {
     const node = this.#byBlock.get(block);
     if (node === undefined) return;
