@@ -1,5 +1,8 @@
 // logits and generate, through the command line, on the tiny checkpoints and both runners.
 import { fixtureJson, fixturePath, readSafetensors } from '@mimokit/fixtures';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { pickRunner } from '../src/pick-runner.ts';
 import { runCli, runFilter } from './run-cli.ts';
@@ -96,6 +99,27 @@ describe.each(runners)('on the %s runner', (runner) => {
     );
     expect(code).toBe(1);
     expect(stdout).toContain('"token-out-of-range"');
+  });
+
+  test('weights that are NaN are an error, never null and exit code 0', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mimokit-nan-'));
+    try {
+      cpSync(fixturePath('models', 't1-bf16'), folder, { recursive: true });
+      const file = join(folder, 'model.safetensors');
+      const bytes = readFileSync(file);
+      const start = 8 + Number(bytes.readBigUInt64LE());
+      const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { data_offsets: number[] }>;
+      // One row of the head: every other logit stays a number.
+      const [from] = header['lm_head.weight']!.data_offsets as [number];
+      bytes.writeUInt16LE(0x7fc0, start + from);
+      writeFileSync(file, bytes);
+      const options = ['logits', '--model', folder, '--runner', runner];
+      const { code, stdout } = await runCli(options, '{"ids":[1,2]}\n');
+      expect(code).toBe(1);
+      expect(stdout).toContain('"runner-failed"');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

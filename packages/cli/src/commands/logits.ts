@@ -28,8 +28,10 @@ export const logits = defineCommand({
           }
           const taps = await runner.inspect(Int32Array.from(ids), ['logits.last', 'argmax', 'routes']);
           const { shape, data } = taps['routes']!;
+          const logits = [...taps['logits.last']!.data];
+          checkLogits(logits);
           return {
-            logits: [...taps['logits.last']!.data],
+            logits,
             argmax: [...taps['argmax']!.data],
             routes: nest(data, shape[1]!, shape[2]!),
           };
@@ -50,6 +52,16 @@ function checkIds(ids: readonly number[], vocabSize: number): void {
     `ids[${index}] is ${ids[index]}; the vocabulary has ids 0 to ${vocabSize - 1}.`,
     { hint: 'Encode with the tokenizer of this model.', index },
   );
+}
+
+/** JSON has no NaN: it would print null, and exit code 0 would say that all is well. */
+function checkLogits(logits: readonly number[]): void {
+  const id = logits.findIndex((value) => !Number.isFinite(value));
+  if (id < 0) return;
+  throw new MimoError('runner-failed', `The logit of id ${id} is ${logits[id]}.`, {
+    hint: 'The weights hold NaN or values too large for FP32: download them again.',
+    id,
+  });
 }
 
 /** [rows * layers * k] → [rows][layers][k] */
