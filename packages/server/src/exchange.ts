@@ -8,6 +8,7 @@ import type { Gate, Limits, Release } from './limits.ts';
 import type { AnswerMeter, Metrics } from './metrics.ts';
 import type { ReasoningRecall } from './reasoning-recall.ts';
 import { sseResponse } from './sse-out.ts';
+import { withTelemetry } from './telemetry.ts';
 
 /** What an answer takes from the handler. */
 export interface Shared {
@@ -70,9 +71,15 @@ export class Exchange {
   /** Waits for a place and starts the answers. What cannot run at all is thrown here. */
   async start(model: ChatModel, chat: ChatRequest, choices: number): Promise<Answering> {
     const release = await this.shared.gate.enter(choices, this.signal);
-    const meter = this.shared.metrics.answer(model.modelId);
+    const meter = this.meter('chat', model);
     const source = answers({ model, chat, choices, signal: this.signal });
     return Answering.open({ source, release, meter, exchange: this });
+  }
+
+  /** Measures one request's answers. */
+  meter(operation: string, { modelId: model }: ChatModel): AnswerMeter {
+    const { headers } = this.#request;
+    return withTelemetry(this.shared.metrics.answer(model), { operation, model, headers });
   }
 
   /** Keeps what a later request may have lost. */

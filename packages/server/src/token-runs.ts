@@ -46,7 +46,7 @@ export async function startRuns(
   runs: readonly TokenRun[],
 ): Promise<{ events: AsyncGenerator<TokenRunEvent, void>; close: () => void }> {
   const release = await exchange.shared.gate.enter(runs.length, exchange.signal);
-  const meter = exchange.shared.metrics.answer(model.modelId);
+  const meter = exchange.meter('text_completion', model);
   const close = (error?: unknown): void => {
     exchange.end();
     meter.end(error);

@@ -87,7 +87,12 @@ describe('chat', () => {
   test('log-probabilities are of the text, whole and streamed; a bias forbids an id', async () => {
     await using served = await serveNano(model);
     const client = clientOf(served);
-    const hello = { model: 'nano', messages: [{ role: 'user' as const, content: 'Hello' }], logprobs: true, top_logprobs: 2 };
+    const hello = {
+      model: 'nano',
+      messages: [{ role: 'user' as const, content: 'Hello' }],
+      logprobs: true,
+      top_logprobs: 2,
+    };
     const [whole] = (await client.chat.completions.create(hello)).choices;
     const tokens = whole.logprobs!.content!;
     expect(tokens.map(({ token }) => token).join('')).toBe(whole.message.content);

@@ -64,7 +64,14 @@ export function readChatRequest({ plain, lossless }: JsonBody, limits: Limits): 
   if (bias !== undefined) chat.bias = bias;
   const choices = choicesOf(body['n'], limits);
   const stream = body.stream ?? false;
-  return { model: body.model, chat, choices, stream, includeUsage: body.stream_options?.include_usage ?? false, topLogprobs };
+  return {
+    model: body.model,
+    chat,
+    choices,
+    stream,
+    includeUsage: body.stream_options?.include_usage ?? false,
+    topLogprobs,
+  };
 }
 
 /** Fields that change the answer and that no model here can follow. */

@@ -11,7 +11,14 @@ export async function answerChat(
   body: JsonBody,
   options: { findModel: FindModel; reasoningField: ReasoningField },
 ): Promise<Response> {
-  const { model: name, chat, choices, stream, includeUsage, topLogprobs } = readChatRequest(body, exchange.shared.limits);
+  const {
+    model: name,
+    chat,
+    choices,
+    stream,
+    includeUsage,
+    topLogprobs,
+  } = readChatRequest(body, exchange.shared.limits);
   const model = options.findModel(name);
   const answering = await exchange.start(model, exchange.prepare(chat), choices);
   const context: ChatOutContext = {
