@@ -12,6 +12,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'runner-js': ['protocol'],
   runtime: ['protocol', 'tokenizer', 'chat-template'],
   client: ['protocol', 'tokenizer', 'chat-template'],
+  'ai-sdk': ['protocol'],
   nano: [],
   fixtures: [],
 };
@@ -21,6 +22,7 @@ const browser: Readonly<Record<string, readonly string[]>> = {
   tokenizer: [],
   'chat-template': [],
   client: [],
+  'ai-sdk': [],
   'runner-js': ['src/node.ts'],
 };
 const imported = /(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g;

@@ -1,7 +1,6 @@
 // Tools of an MCP server → tools of runTools, through any client that lists and calls: both official SDKs (1.x and 2.x) fit.
 // Opens no connection and imports no SDK.
-import { MimoError } from '@mimokit/protocol';
-import { leanSchema } from './to-json-schema.ts';
+import { leanSchema, MimoError } from '@mimokit/protocol';
 import { type RunnableTool, tool } from './tool.ts';
 
 /** The two methods of an MCP client that are used. */

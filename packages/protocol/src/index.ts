@@ -22,6 +22,7 @@ export {
   type ReadJsonOptions,
   writeJson,
 } from './json.ts';
+export { leanSchema } from './lean-schema.ts';
 export type {
   AssistantMessage,
   Content,
