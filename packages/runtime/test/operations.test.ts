@@ -78,8 +78,8 @@ async function openWorld(seed: number): Promise<World> {
   return { random, engine, oracle, conversations: [], lose: () => runners.lose() };
 }
 
-function requestOf({ answer: _, isGuided, ...turn }: Turn) {
-  return { ...turn, ...(isGuided && { guide: randomGuide(turn.seed, 24) }) };
+function requestOf({ ids, maxTokens, seed, sampling, namespace, isGuided }: Turn) {
+  return { ids, maxTokens, seed, sampling, namespace, ...(isGuided && { guide: randomGuide(seed, 24) }) };
 }
 
 /** A new turn after `from`: all it said or a part of it, and something of its own. */

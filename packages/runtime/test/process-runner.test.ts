@@ -96,9 +96,9 @@ describe('a runner in a child process', () => {
 describe('an end', () => {
   test('by a signal rejects the step in progress and every later one, and is reported', async () => {
     const runner = await opened();
-    await using engine = createEngine({ runner });
+    const onStep = ({ step }: { step: number }): void => void (step === 3 && process.kill(runner.pid, 'SIGKILL'));
+    await using engine = createEngine({ runner, onStep });
     const running = collect(engine.generate({ ...request, maxTokens: 200 }));
-    setTimeout(() => process.kill(runner.pid, 'SIGKILL'), 30);
     await expect(running).rejects.toMatchObject({ code: 'runner-failed', details: { signal: 'SIGKILL' } });
     await expect(collect(engine.generate(request))).rejects.toMatchObject({ code: 'runner-failed' });
     expect((await runner.lost).message).toContain('SIGKILL');

@@ -1,7 +1,7 @@
 // A runner that dies: the requests go on with the same ids, and what cannot go on ends with a typed error.
 import { fixturePath } from '@mimokit/fixtures';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createEngine, fixedDraftDepth } from '../src/index.ts';
+import { createEngine, fixedDraftDepth, type StepRecord } from '../src/index.ts';
 import {
   processRunner,
   type ProcessRunner,
@@ -102,9 +102,9 @@ describe('a lost runner', () => {
   test('that does not start any more ends in a typed error, after as many attempts as allowed', async () => {
     const runners = fragile({}, (opening) => opening > 1);
     const runner = await supervised(runners.open, { ...quick, mostFailedStarts: 3 })('.');
-    await using engine = createEngine({ runner });
+    const onStep = ({ step }: StepRecord): void => void (step === 3 && runners.lose());
+    await using engine = createEngine({ runner, onStep });
     const running = collect(engine.generate({ ...request, maxTokens: 200 }));
-    setTimeout(runners.lose, 5);
     for (const failed of [running, collect(engine.generate(request))]) {
       await expect(failed).rejects.toMatchObject({
         code: 'runner-failed',
