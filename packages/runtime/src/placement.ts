@@ -87,7 +87,10 @@ export class Placement {
     const order = [...this.#scheduler.order()];
     let live = order.filter((sequence) => sequence.state === 'live').length;
     for (const sequence of order) {
-      if (sequence.state !== 'waiting' || this.#followsLeader(sequence, order)) continue;
+      if (sequence.state !== 'waiting') continue;
+      // Who would find no row anyway need not look for company.
+      if ((sequence.leader !== undefined || live < this.#limits.maxRows) && this.#followsLeader(sequence, order))
+        continue;
       // Nobody overtakes: a large prompt would wait for ever behind small ones.
       while (live >= this.#limits.maxRows || !this.#admit(sequence)) {
         const victim = order.findLast((other) => other.state === 'live' && this.#scheduler.displaces(sequence, other));
