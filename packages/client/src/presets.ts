@@ -118,7 +118,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     sampling: engineSampling,
     seed: true,
     mtp: true,
-    completions: { fields: {}, promptIds: false },
+    completions: { fields: {}, promptIds: true },
     connectMs: 60_000,
   } /** The narrowest common form, for gateways that check every field against OpenAI's own. */,
   openai: {

@@ -37,19 +37,21 @@ export function createRawClient(options: RawClientOptions): ChatModel {
       const dialect = dialectOf(preset);
       const prompt = buildPrompt(request, template);
       const sendsIds = tokenizer !== undefined && dialect.promptIds;
+      const sendsStopIds = dialect.stopIdsField !== undefined && stopIds.length > 0;
+      // As text too only where ids do not go: engines hold text back that may begin a stop text. The caller's come first.
+      const stop = [...stopTexts(request, preset), ...(sendsStopIds ? [] : template.stopTokens)];
       if (!sendsIds) refuseControlText(prompt, template.stopTokens);
       const body: Record<string, unknown> = {
         model: options.model,
         prompt: sendsIds ? Array.from(tokenizer.encode(prompt.text, { literal: prompt.literal })) : prompt.text,
         stream,
         max_tokens: request.maxTokens ?? maxTokens,
-        // The caller's come first: an answer ends at its end-of-sequence id in any case.
-        stop: [...stopTexts(request, preset), ...template.stopTokens].slice(0, preset.maxStops),
         ...samplingFields(request, preset),
         ...dialect.fields,
       };
+      if (stop.length > 0) body['stop'] = stop.slice(0, preset.maxStops);
       if (stream) body['stream_options'] = { include_usage: true };
-      if (dialect.stopIdsField !== undefined && stopIds.length > 0) body[dialect.stopIdsField] = stopIds;
+      if (dialect.stopIdsField !== undefined && sendsStopIds) body[dialect.stopIdsField] = stopIds;
       const parser = template.parser({ output: prompt.output, tools: prompt.tools });
       const reader = createRawReader({
         parser,
