@@ -10,6 +10,9 @@ test.each([
   ['04-generate-ids', 'same ids: true'],
   ['05-chat', /^finished: stop, \d+ tokens$/],
   ['06-tools', 'reasoning kept on the tool turn: true'],
+  ['07-serve', 'last frame: data: [DONE]'],
+  ['08-mount-in-hono', 'mounted: mine 200, unknown model: 404'],
+  ['09-any-openai-client', /^reasoning the client dropped, as the model saw it: I will call/],
   ['11-own-scheduler', /^shortest first: .*finished in the order c, b, a$/],
 ])('%s', (name, last) => {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));

@@ -1,5 +1,7 @@
 // The server under load, under clients that leave, and under an engine that is killed: `mimokit serve` on nano, one process for
 // the server, one for its engine on one thread, one for all clients. `--short` takes seconds instead of minutes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { publish, quantile } from './harness.ts';
 import type { BenchResult } from './row.ts';
 import { askOffline, type Question } from './serve/questions.ts';
@@ -17,7 +19,8 @@ const questions = await askOffline(64, 64);
 const served = await Served.start(['--threads', '1', '--running', String(streams), '--waiting', '0']);
 const rows: BenchResult[] = [];
 try {
-  await load(3);
+  await load(isShort ? 3 : 30);
+  await served.metrics();
   rows.push(
     await overheadRow(),
     ...(await loadRows()),
@@ -41,10 +44,11 @@ interface Tally {
 /** Every client asks again as soon as it is answered; one that is told to come again does so a moment later. */
 async function load(seconds: number, while_?: () => Promise<void>): Promise<Tally> {
   const tally: Tally = { outcomes: [], tokens: 0, wrong: 0 };
-  const end = performance.now() + seconds * 1000;
+  const latest = performance.now() + seconds * 1000;
   let isOver = false;
+  const end = (): number => (isOver ? 0 : latest);
   const client = async (index: number): Promise<void> => {
-    for (let turn = 0; !isOver && performance.now() < end; turn++) {
+    for (let turn = 0; performance.now() < end(); turn++) {
       const question: Question = questions[(index + turn * 7) % questions.length];
       const outcome = await stream(served.url, question.path, question.body);
       tally.outcomes.push(outcome);
@@ -67,7 +71,9 @@ async function load(seconds: number, while_?: () => Promise<void>): Promise<Tall
 async function loadRows(): Promise<BenchResult[]> {
   await served.metrics();
   const [memory, started] = [served.residentBytes(), performance.now()];
+  const bystander = idleLag();
   const { outcomes, tokens, wrong } = await load(size.seconds);
+  const machineLag = await bystander();
   const seconds = (performance.now() - started) / 1000;
   const lag = (await served.metrics()).get('nodejs_eventloop_lag_p99_seconds') ?? Number.NaN;
   const drift = (served.residentBytes() / memory - 1) * 100;
@@ -85,6 +91,7 @@ async function loadRows(): Promise<BenchResult[]> {
     row('first token, median', quantile(first, 0.5), 'ms'),
     row('first token, p99', quantile(first, 0.99), 'ms'),
     row('event loop of the server, p99', lag * 1000, 'ms', 50),
+    row('event loop of an idle process beside it, p99', machineLag, 'ms'),
     row('memory drift of the server', drift, '%', 3),
   ];
 }
@@ -164,6 +171,22 @@ async function killRows(): Promise<BenchResult[]> {
     { op: 'ended in a typed error', shape, value: count('error'), unit: `of ${tally.outcomes.length}` },
     row('server down', served.isUp ? 0 : 1, 'times', 0),
   ];
+}
+
+/** What this machine makes an idle process wait, meanwhile: the part of the server's figure that is not the server's. */
+function idleLag(): () => Promise<number> {
+  const script = `const m = require('node:perf_hooks').monitorEventLoopDelay({ resolution: 10 }); m.enable();
+    process.stdin.on('end', () => console.log(m.percentile(99) / 1e6)).resume();`;
+  const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.on('data', (bytes: Buffer) => {
+    output += bytes.toString();
+  });
+  return async () => {
+    child.stdin.end();
+    await once(child, 'exit');
+    return Number(output);
+  };
 }
 
 function isAnother(now: number | undefined, before: number): boolean {

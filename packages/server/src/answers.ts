@@ -8,22 +8,44 @@ export interface AnswerEvent {
   event: StreamEvent;
 }
 
+/**
+ * `live`: a call is announced when it begins and its arguments follow as they grow; one that breaks off in the middle stays
+ * announced, since no wire can take it back. `whole`: a call is told of when it is complete.
+ */
+export type ToolDeltas = 'live' | 'whole';
+
 export interface AnswersRequest {
   model: ChatModel;
   chat: ChatRequest;
   choices: number;
+  toolDeltas: ToolDeltas;
   /** Ends every answer within one step. */
   signal: AbortSignal;
 }
 
 /** Events of all answers; those of one answer in order. Leaving the loop ends every answer. */
-export function answers({ model, chat, choices, signal }: AnswersRequest): AsyncGenerator<AnswerEvent, void> {
+export function answers({
+  model,
+  chat,
+  choices,
+  toolDeltas,
+  signal,
+}: AnswersRequest): AsyncGenerator<AnswerEvent, void> {
   const runs = Array.from({ length: choices }, (_, choice) => {
     // Another seed each, and the same answers for the same seed.
     const seed = chat.seed === undefined || choice === 0 ? chat.seed : chat.seed + choice;
-    return fitted(model, { ...chat, signal, ...(seed === undefined ? {} : { seed }) });
+    const run = fitted(model, { ...chat, signal, ...(seed === undefined ? {} : { seed }) });
+    return toolDeltas === 'live' ? run : whole(run);
   });
   return runs.length === 1 ? one(runs[0]) : merge(runs);
+}
+
+async function* whole(run: AsyncIterable<StreamEvent>): AsyncGenerator<StreamEvent, void> {
+  for await (const event of run) {
+    if (event.type === 'tool-input-cancelled') {
+      if (event.text !== '') yield { type: 'text-delta', text: event.text };
+    } else if (!event.type.startsWith('tool-input')) yield event;
+  }
 }
 
 async function* one(run: AsyncIterable<StreamEvent>): AsyncGenerator<AnswerEvent, void> {

@@ -2,7 +2,7 @@
 // what is said on the wire is chat-out.ts and its like.
 import type { AssistantMessage, ChatModel, ChatRequest } from '@mimokit/protocol';
 import { MimoError } from '@mimokit/protocol';
-import { type AnswerEvent, answers } from './answers.ts';
+import { type AnswerEvent, answers, type ToolDeltas } from './answers.ts';
 import { type Api, type Failure, failureBody, failureOf } from './http-error.ts';
 import type { Gate, Limits, Release } from './limits.ts';
 import type { AnswerMeter, Metrics } from './metrics.ts';
@@ -17,6 +17,7 @@ export interface Shared {
   recall: ReasoningRecall;
   metrics: Metrics;
   defaults: ChatDefaults;
+  toolDeltas: ToolDeltas;
   /** Told of faults that are not the request's. */
   onError: (error: unknown, requestId: string) => void;
 }
@@ -72,7 +73,7 @@ export class Exchange {
   async start(model: ChatModel, chat: ChatRequest, choices: number): Promise<Answering> {
     const release = await this.shared.gate.enter(choices, this.signal);
     const meter = this.meter('chat', model);
-    const source = answers({ model, chat, choices, signal: this.signal });
+    const source = answers({ model, chat, choices, toolDeltas: this.shared.toolDeltas, signal: this.signal });
     return Answering.open({ source, release, meter, exchange: this });
   }
 

@@ -2,6 +2,7 @@
 import { type ChatModel, MimoError } from '@mimokit/protocol';
 import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
+import type { ToolDeltas } from './answers.ts';
 import { AnswerStore } from './answer-store.ts';
 import { answerMessages, countMessageTokens } from './anthropic/messages.ts';
 import { createAuthenticator } from './auth.ts';
@@ -35,6 +36,8 @@ export interface HandlerOptions {
   answerBytes?: number;
   /** The names that reasoning goes by in chat completions. Default `reasoning_content`. */
   reasoningField?: ReasoningField;
+  /** How streamed calls are told. Default `live`. */
+  toolDeltas?: ToolDeltas;
   /** Where the routes begin, for example `/api/mimo`; default the root. */
   basePath?: string;
   /** Origins that browsers may ask from. Default none. */
@@ -81,7 +84,15 @@ export function createHandler(options: HandlerOptions): Handler {
     bytes: options.recallBytes ?? 64 * 2 ** 20,
   });
   const answers = new AnswerStore(options.answerBytes ?? 64 * 2 ** 20);
-  const shared: Shared = { limits, gate, recall, metrics, defaults: options.defaults ?? {}, onError };
+  const shared: Shared = {
+    limits,
+    gate,
+    recall,
+    metrics,
+    defaults: options.defaults ?? {},
+    toolDeltas: options.toolDeltas ?? 'live',
+    onError,
+  };
   const created = Math.floor(Date.now() / 1000);
   let isDraining = false;
 

@@ -4,3 +4,4 @@ export type { ChatDefaults } from './exchange.ts';
 export { defaultLimits, type Limits } from './limits.ts';
 export type { ReasoningField } from './openai/chat-out.ts';
 export type { RecallMode } from './reasoning-recall.ts';
+export type { ToolDeltas } from './answers.ts';

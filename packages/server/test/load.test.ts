@@ -1,4 +1,5 @@
 // Many clients, clients that leave, clients that do not read, and the end: nothing is lost, nothing stays behind.
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { LocalModel } from '@mimokit/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -72,6 +73,35 @@ describe('many at once', () => {
     expect(answered.length + busy).toBe(24);
     expect(served.server.handler.load).toEqual({ running: 0, waiting: 0 });
   });
+});
+
+test('a socket that is announced as kept alive is: two streams, one socket', async () => {
+  await using served = await serveNano(model);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ports: (number | undefined)[] = [];
+  for (let i = 0; i < 2; i++) {
+    const text = await new Promise<string>((resolve, reject) => {
+      const body = JSON.stringify({ ...endless, max_tokens: 8 });
+      const headers = { 'content-type': 'application/json', 'content-length': body.length };
+      const sent = request(
+        `${served.server.url}/v1/chat/completions`,
+        { method: 'POST', agent, headers },
+        (response) => {
+          let all = '';
+          response.on('data', (bytes: Buffer) => (all += bytes.toString()));
+          response.on('end', () => resolve(all));
+        },
+      );
+      sent.on('socket', (socket) => socket.once('ready', () => ports.push(socket.localPort)));
+      sent.on('error', reject);
+      sent.end(body);
+    });
+    expect(text).toContain('[DONE]');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  agent.destroy();
+  // One connection was made.
+  expect(ports).toHaveLength(1);
 });
 
 describe('clients that leave', () => {

@@ -25,7 +25,7 @@ export async function* messageFrames(
         blocks.in('thinking', { type: 'thinking', thinking: '', signature: '' }) +
         blocks.delta(`{"type":"thinking_delta","thinking":${JSON.stringify(event.text)}}`)
       );
-    } else if (event.type === 'text-delta' || event.type === 'tool-input-cancelled') {
+    } else if (event.type === 'text-delta' || (event.type === 'tool-input-cancelled' && event.text !== '')) {
       yield (
         blocks.in('text', { type: 'text', text: '', citations: null }) +
         blocks.delta(`{"type":"text_delta","text":${JSON.stringify(event.text)}}`)

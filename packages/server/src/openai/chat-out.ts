@@ -39,6 +39,9 @@ export async function* chatFrames(
       else yield `${content},"logprobs":${JSON.stringify(logprobsOf(event.logprobs, context.topLogprobs))}${end}`;
     } else if (event.type === 'reasoning-delta') {
       yield `${open}${reasoningMembers(JSON.stringify(event.text), reasoningField)}}${tail}`;
+    } else if (event.type === 'tool-input-cancelled') {
+      // The call that was announced cannot be taken back on this wire; its text is not lost.
+      if (event.text !== '') yield `${open}"content":${JSON.stringify(event.text)}}${tail}`;
     } else if (event.type === 'tool-input-start') {
       const index = calls[choice].size;
       calls[choice].set(event.id, index);

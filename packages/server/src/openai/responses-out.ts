@@ -28,8 +28,9 @@ export async function* responseFrames(
     else if (event.type === 'text-delta') yield writer.text(event.text);
     else if (event.type === 'tool-input-start') yield writer.call(event.id, event.name);
     else if (event.type === 'tool-input-delta') yield writer.argumentsDelta(event.text);
-    else if (event.type === 'tool-input-cancelled') yield writer.close('incomplete') + writer.text(event.text);
-    else if (event.type === 'tool-call') {
+    else if (event.type === 'tool-input-cancelled') {
+      yield writer.close('incomplete') + (event.text === '' ? '' : writer.text(event.text));
+    } else if (event.type === 'tool-call') {
       const { id, name, arguments: text } = event.call;
       // A model that does not stream its calls gives each whole.
       if (writer.isOpen(id)) yield writer.close('completed', text);
