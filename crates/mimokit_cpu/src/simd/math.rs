@@ -10,10 +10,11 @@ const LN2_LOW: f32 = -2.121_944_4e-4;
 /// 1.5 * 2^23: adding it leaves the nearest integer in the low bits.
 const MAGIC: f32 = 12_582_912.0;
 
-/// e^x with an error below 2 ulp; x is held to [-87, 88], so the result is always finite and positive.
+/// e^x with an error below 2 ulp; x is held to [-87, 88], so the result is always finite and positive. NaN stays NaN.
 #[inline(always)]
 pub(crate) fn exp<S: Simd>(simd: S, x: S::V) -> S::V {
-    let x = simd.min(simd.max(x, simd.splat(-87.0)), simd.splat(88.0));
+    // x comes second: where it is NaN, the second operand is what every level gives back, so broken weights end as NaN logits.
+    let x = simd.min(simd.splat(88.0), simd.max(simd.splat(-87.0), x));
     let magic = simd.fma(x, simd.splat(LOG2_E), simd.splat(MAGIC));
     let n = simd.sub(magic, simd.splat(MAGIC));
     let r = simd.fma(n, simd.splat(-LN2_LOW), simd.fma(n, simd.splat(-LN2_HIGH), x));

@@ -105,8 +105,9 @@ pub(crate) trait Simd: Copy {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The larger; operands are never NaN where the order would matter.
+    /// The larger; `b` where `b` is NaN.
     fn max(self, a: Self::V, b: Self::V) -> Self::V;
+    /// The smaller; `b` where `b` is NaN.
     fn min(self, a: Self::V, b: Self::V) -> Self::V;
     /// 2^n for lanes holding `1.5 * 2^23 + n`, n in -126..=127.
     fn pow2(self, magic: Self::V) -> Self::V;

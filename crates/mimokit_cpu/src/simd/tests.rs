@@ -118,6 +118,13 @@ fn exp_is_within_two_units_in_the_last_place() {
 }
 
 #[test]
+fn exp_of_nan_is_nan() {
+    for level in Level::available() {
+        assert!(dispatch(level, Exp(f32::NAN)).is_nan(), "{level:?}");
+    }
+}
+
+#[test]
 fn levels_are_named_and_ordered() {
     let available = Level::available();
     assert_eq!(available[0], Level::Scalar);
