@@ -155,7 +155,10 @@ export class Merger {
   }
 }
 
-/** A binary min-heap of rank and position in one double (rank below 2^20, position below 2^32). */
+/**
+ * A min-heap of rank and position in one double (rank below 2^20, position below 2^32). Four children a node: half the depth
+ * of two, and the children lie side by side.
+ */
 class Heap {
   size = 0;
   #keys: Float64Array;
@@ -173,7 +176,7 @@ class Heap {
     const keys = this.#keys;
     let at = this.size++;
     while (at > 0) {
-      const parent = (at - 1) >> 1;
+      const parent = (at - 1) >> 2;
       if (keys[parent] <= key) break;
       keys[at] = keys[parent];
       at = parent;
@@ -188,9 +191,10 @@ class Heap {
     const size = this.size;
     let at = 0;
     for (;;) {
-      let child = at * 2 + 1;
+      let child = at * 4 + 1;
       if (child >= size) break;
-      if (child + 1 < size && keys[child + 1] < keys[child]) child++;
+      const last = Math.min(child + 4, size);
+      for (let other = child + 1; other < last; other++) if (keys[other] < keys[child]) child = other;
       if (keys[child] >= key) break;
       keys[at] = keys[child];
       at = child;
