@@ -17,6 +17,8 @@ const client = new OpenAI({
   apiKey: 'none',
   fetch: (input, init) => handler(new Request(input, init)),
 });
+// A field of MiMo's servers that the package has no type for.
+const thinking = { chat_template_kwargs: { enable_thinking: true } };
 const runner = client.chat.completions.runTools({
   model: 'nano',
   messages: [{ role: 'user', content: 'What is 37 * 12?' }],
@@ -30,7 +32,7 @@ const runner = client.chat.completions.runTools({
       function: () => '444',
     },
   })),
-  ...{ chat_template_kwargs: { enable_thinking: true } },
+  ...thinking,
 });
 console.log(await runner.finalContent());
 const past = asked[1]?.messages[1];
