@@ -2,7 +2,7 @@
 import { MimoError } from '@mimokit/protocol';
 
 export interface Limits {
-  /** Bytes of a request body. Default 16 MiB. */
+  /** Bytes of a request body. Default 4 MiB: four times a full context of ASCII text. */
   bodyBytes: number;
   /** Time to send a body. Default 30 s. */
   bodyMs: number;
@@ -29,7 +29,7 @@ export interface Limits {
 }
 
 export const defaultLimits: Readonly<Limits> = Object.freeze({
-  bodyBytes: 16 * 2 ** 20,
+  bodyBytes: 4 * 2 ** 20,
   bodyMs: 30_000,
   depth: 128,
   messages: 8192,
