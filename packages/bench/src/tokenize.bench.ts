@@ -19,8 +19,12 @@ const rate = (source: string, { median }: Sample): number => megabytes(source) /
 const peers = tokenizerPeers();
 const rows: BenchResult[] = [];
 await warmUp();
-for (const language of languages) rows.push(...(await encodeRows(language)), await o200kRow(language));
-rows.push(await decodeRow(), firstEncodeRow(), ...(await worstCaseRows()));
+rows.push(firstEncodeRow(), await decodeRow());
+for (const language of languages) {
+  rows.push(...(await encodeRows(language)), await o200kRow(language));
+  process.stderr.write(`${language} done\n`);
+}
+rows.push(...(await worstCaseRows()));
 publish('tokenize', rows);
 
 /** Compiles the code on other text; the peers get what they need to have their code compiled too. */

@@ -7,6 +7,7 @@ import { Encoder } from './encoder.ts';
 import { type EncodedOffsets, OffsetMap, truncationPoint } from './offsets.ts';
 import { readTokenizerJson } from './read-tokenizer-json.ts';
 import { Vocabulary } from './vocabulary.ts';
+import { unreachableTokens } from './whole-words.ts';
 
 export interface EncodeOptions {
   /**
@@ -60,7 +61,9 @@ export interface Tokenizer {
  * component when a part is not known, `tokenizer-malformed` naming the field when the file does not hang together.
  */
 export function createTokenizer(json: unknown): Tokenizer {
-  return tokenizerFor(new Vocabulary(readTokenizerJson(json)));
+  const vocabulary = new Vocabulary(readTokenizerJson(json));
+  vocabulary.indexWholeWords(vocabulary.spec.ignoreMerges ? [] : unreachableTokens(vocabulary));
+  return tokenizerFor(vocabulary);
 }
 
 /** A tokenizer over a vocabulary that may be shared; only buffers and the word cache are its own. */

@@ -76,10 +76,15 @@ export class Vocabulary {
   /** Where a word that is a token is found without merging; undefined while, or where, that is of no use. */
   wholeWordIndex(): TokenIndex | undefined {
     if (this.#index !== undefined) return this.#index;
-    const { spec } = this;
-    if (!spec.ignoreMerges && !(spec.selfEncoding && this.#asked++ >= wordsBeforeIndex)) return undefined;
-    const hidden = new Set(spec.added.filter((token) => token.special).map((token) => token.id));
-    this.#index = new TokenIndex(spec.tokens, spec.modelIds, hidden);
+    const { ignoreMerges, selfEncoding } = this.spec;
+    if (ignoreMerges || (selfEncoding && this.#asked++ >= wordsBeforeIndex)) this.indexWholeWords([]);
     return this.#index;
+  }
+
+  /** Makes the index, without the tokens that words must not be taken for: these and the special ones. */
+  indexWholeWords(unreachable: readonly number[]): void {
+    const { spec } = this;
+    const special = spec.added.filter((token) => token.special).map((token) => token.id);
+    this.#index = new TokenIndex(spec.tokens, spec.modelIds, new Set([...unreachable, ...special]));
   }
 }
