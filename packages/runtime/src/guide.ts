@@ -63,7 +63,7 @@ export function draftsUnderDemand(guide: Guide | undefined, drafts: readonly num
 }
 
 /** The request's bias, with minus infinity for what the demand rules out. */
-export function guidedBias(request: SequenceRequest, demand: Demand | undefined, vocabSize: number): SparseBias {
+function guidedBias(request: SequenceRequest, demand: Demand | undefined, vocabSize: number): SparseBias {
   const { bias } = request;
   if (demand === undefined) return bias;
   const wishes = new Map(Array.from(bias.ids, (id, index) => [id, bias.values[index]]));

@@ -34,7 +34,7 @@ export interface SequenceKv {
 }
 
 /** Sources of copies that are not made yet: the kept window is pinned, the source block held. */
-export interface PendingCopy {
+interface PendingCopy {
   kept: KeptWindow | undefined;
   sourceBlock: number;
 }
