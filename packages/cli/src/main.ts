@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `mimokit` command: composition only; each command is a file of its own and is loaded when it is called.
 import { defineCommand, renderUsage, runCommand } from 'citty';
+import { refuseUnknownOptions } from './known-options.ts';
 import { reportError } from './terminal.ts';
 
 const main = defineCommand({
@@ -30,13 +31,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  const name = rawArgs.find((arg) => !arg.startsWith('-'));
+  const commands = main.subCommands as Record<string, () => Promise<Parameters<typeof renderUsage>[0]>>;
+  const command = name !== undefined && Object.hasOwn(commands, name) ? await commands[name]!() : undefined;
   if (rawArgs.includes('--help') || rawArgs.includes('-h') || rawArgs.length === 0) {
-    const name = rawArgs.find((arg) => !arg.startsWith('-'));
-    const commands = main.subCommands as Record<string, () => Promise<Parameters<typeof renderUsage>[0]>>;
-    const command = name !== undefined && Object.hasOwn(commands, name) ? await commands[name]!() : undefined;
     console.log(command ? await renderUsage(command, main) : await renderUsage(main));
     if (rawArgs.length === 0) process.exitCode = 2;
   } else {
+    const options = await (typeof command?.args === 'function' ? command.args() : command?.args);
+    if (options !== undefined) refuseUnknownOptions(options, rawArgs);
     await runCommand(main, { rawArgs });
   }
 } catch (error) {

@@ -13,6 +13,15 @@ interface Prompt {
   positions: number[];
   plain: { greedy: number[] };
 }
+interface Trace {
+  kv: string;
+  mode: string;
+  ids: number[];
+  output: number[];
+  new_tokens: number;
+  steps: { accepted: number }[];
+}
+
 const native = await pickRunner('cpu').then(
   () => true,
   () => false,
@@ -76,6 +85,23 @@ describe.each(runners)('on the %s runner', (runner) => {
       }
     },
   );
+
+  test.each(['t1-bf16', 't1-fp8'])('accept lengths of generate on %s are those of the exact traces', async (model) => {
+    const { traces } = fixtureJson<{ traces: Trace[] }>('goldens', model, 'traces.json');
+    const exact = traces.filter(({ kv, mode }) => kv === 'exact' && mode === 'plain');
+    const answers = await runFilter<{ ids: number[]; accept_lengths: number[] }>(
+      ['generate', '--model', fixturePath('models', model), '--runner', runner],
+      exact.map(({ ids, new_tokens }) => ({ ids, max_tokens: new_tokens, ignore_eos: true })),
+    );
+    for (const [at, { output, steps, new_tokens }] of exact.entries()) {
+      expect(answers[at]!.ids).toEqual(output);
+      // The last step of a trace may emit more than was asked for.
+      const lengths = steps.map(({ accepted }) => accepted + 1);
+      const over = lengths.reduce((sum, each) => sum + each, 1) - new_tokens;
+      lengths.push(lengths.pop()! - over);
+      expect(answers[at]!.accept_lengths).toEqual(lengths);
+    }
+  });
 
   test('a token outside the vocabulary is refused for its line only', async () => {
     const { code, stdout } = await runCli(

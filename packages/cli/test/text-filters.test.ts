@@ -104,6 +104,15 @@ test.each([
   expect((await runCli([command], line)).code).toBe(0);
 });
 
+test.each([
+  ['parse', '--split', 'some'],
+  ['tokenize', '--tokeniser', 'mimo'],
+])('%s %s %s is refused before a line is read', async (...args) => {
+  const { code, stdout, stderr } = await runCli(args, '{"text":"a"}');
+  expect([code, stdout]).toEqual([2, '']);
+  expect(stderr).toContain('invalid-argument');
+});
+
 test('a bad line gets an error of its own and the others are answered', async () => {
   const good = Buffer.from('{"text":"a"}\n{"text":5}\nnot json\n');
   const { code, stdout } = await runCli(['tokenize'], Buffer.concat([good, Buffer.from([0x22, 0xff, 0x22, 10]), good]));

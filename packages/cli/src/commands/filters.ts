@@ -4,6 +4,7 @@ import { fromOpenAIMessages, fromOpenAITools, toOpenAIAssistant } from '@mimokit
 import { defineCommand } from 'citty';
 import { detokenizeLine, parseLine, readLine, readLosslessLine, renderLine, tokenizeLine } from '../fields.ts';
 import { runLineFilter } from '../line-filter.ts';
+import { oneOf } from '../model-options.ts';
 import { openTokenizer } from '../open-tokenizer.ts';
 
 const tokenizerOption = {
@@ -72,11 +73,12 @@ export const parseCommand = defineCommand({
     json: jsonOption,
   },
   async run({ args }) {
+    const byUnit = args.split !== undefined && oneOf('split', args.split, ['every']) === 'every';
     process.exitCode = await runLineFilter({
       answer(line) {
         const { text, tools, output } = readLosslessLine(parseLine, line);
         const options = { output, ...(tools != null && { tools: fromOpenAITools(tools) }) };
-        const parsed = args.split === 'every' ? parseByUnit(text, options) : parse(text, options);
+        const parsed = byUnit ? parseByUnit(text, options) : parse(text, options);
         return { message: toOpenAIAssistant(parsed.message) };
       },
     });

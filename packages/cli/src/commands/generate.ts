@@ -1,7 +1,7 @@
 // {"ids"|"prompt"|"messages", …} → ids, text, log-probabilities, accept lengths. Lines can be answered side by side.
 import { MimoError, type GenerateRequest } from '@mimokit/protocol';
 import { fromOpenAIMessages, fromOpenAITools } from '@mimokit/protocol/wire';
-import { openModel, type LocalModel } from '@mimokit/runtime';
+import { type DraftPolicy, fixedDraftDepth, type LocalModel, openModel } from '@mimokit/runtime';
 import { defineCommand } from 'citty';
 import type { z } from 'zod';
 import { generateLine, readLosslessLine } from '../fields.ts';
@@ -18,6 +18,12 @@ export const generate = defineCommand({
     ...modelArgs,
     batch: { type: 'string', default: '1', valueHint: 'N', description: 'lines answered at the same time' },
     chunk: { type: 'string', valueHint: 'N', description: 'token budget of a step (chunked prefill)' },
+    'draft-depth': {
+      type: 'string',
+      default: 'all',
+      valueHint: 'all|auto|N',
+      description: 'drafts of a step: all heads, measured (auto: the fastest on this machine), or a number',
+    },
     json: { type: 'boolean', default: true, description: 'JSON lines (the only form)' },
   },
   async run({ args }) {
@@ -26,6 +32,7 @@ export const generate = defineCommand({
     await using model = await openModel(await modelDirectory(args), {
       runner: open,
       runnerOptions: runnerOptions(args),
+      ...draftPolicy(args['draft-depth']),
       ...(args.chunk !== undefined && { tokenBudget: wholeNumber('chunk', args.chunk, 1, 1 << 20) }),
     });
     process.exitCode = await runLineFilter({
@@ -34,6 +41,15 @@ export const generate = defineCommand({
     });
   },
 });
+
+/** A fixed depth unless asked: then accept_lengths depend on the model alone and not on how fast this machine is today. */
+function draftPolicy(depth: string): { drafts?: DraftPolicy } {
+  if (depth === 'auto') return {};
+  return { drafts: fixedDraftDepth(depth === 'all' ? maxHeads : wholeNumber('draft-depth', depth, 0, maxHeads)) };
+}
+
+/** More than any model has; the engine asks for no more than the model's own. */
+const maxHeads = 15;
 
 async function answer(model: LocalModel, line: z.output<typeof generateLine>): Promise<unknown> {
   const request: GenerateRequest = {
