@@ -5,7 +5,7 @@ import { contentOf, createPartWriter, finishOf, metadataOf, usageOf } from './pa
 import { type ModelSettings, readRequest } from './request-in.ts';
 
 /** The provider's name in the SDK's logs and errors. */
-export const providerName = 'mimokit';
+const providerName = 'mimokit';
 
 /**
  * For `generateText`, `streamText` and agents of `ai` 7. Reasoning goes back byte for byte in tool loops, calls as the model
