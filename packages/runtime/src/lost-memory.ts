@@ -4,13 +4,17 @@ import { isMimoError, MimoError } from '@mimokit/protocol';
 
 const mark = 'memoryLost';
 
-/** What a step rejects with. The next step may be asked for at once, with nothing committed. */
-export function memoryLost(cause: unknown): MimoError {
+/**
+ * What a step rejects with. The next step may be asked for at once, with nothing committed. `inStep`: the runner was lost while it
+ * ran this step, so that one of its rows may be why.
+ */
+export function memoryLost(cause: unknown, inStep: boolean): MimoError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new MimoError('runner-failed', `The runner was started again, its memory is gone: ${reason}`, {
     hint: 'An engine goes on by itself; without one, run the sequences again from their first token.',
     cause,
     [mark]: true,
+    inStep,
   });
 }
 

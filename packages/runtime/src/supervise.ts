@@ -107,7 +107,7 @@ class Supervisor implements SupervisedRunner {
       if (!runner.isLost || this.#isDisposed) throw error;
       this.#loss = undefined;
       this.#hasMemory = false;
-      throw memoryLost(error);
+      throw memoryLost(error, true);
     }
   }
 
@@ -131,7 +131,7 @@ class Supervisor implements SupervisedRunner {
     if (loss === undefined) return;
     this.#loss = undefined;
     this.#hasMemory = false;
-    throw memoryLost(loss);
+    throw memoryLost(loss, false);
   }
 
   async #current(): Promise<LosableRunner> {
