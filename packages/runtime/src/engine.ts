@@ -245,13 +245,14 @@ class StepEngine implements Engine {
     return [suspect];
   }
 
-  /** All keys and values are gone, the tokens are here. */
+  /** All keys and values are gone, the tokens are here. Suspected is who is in the step whenever it happens. */
   #loseMemory(rows: readonly PlacedRow[], error: MimoError): void {
     this.#tally.memoryLosses++;
     for (const { sequence, saveWindow } of rows) {
       if (saveWindow !== none) this.#kv.settleSave(sequence, saveWindow, false);
     }
     this.#placement.loseMemory();
+    if (error.details['inStep'] !== true) return;
     for (const { sequence } of rows) {
       if (++sequence.losses < mostLosses) continue;
       const hint = 'Send it alone and look at the standard error of the runner; other requests go on.';
