@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { nativeRunner } from '@mimokit/kernels';
-import { openModel } from '@mimokit/runtime';
+import { fixedDraftDepth, openModel } from '@mimokit/runtime';
 import { modelDirectory } from '../src/index.ts';
 import { mean, share } from './interval.ts';
 import { type Mark, readDialogues, runDialogue } from './run-dialogue.ts';
@@ -29,7 +29,8 @@ const hits = new Map<Mark, boolean[]>(Object.keys(names).map((mark) => [mark as 
 const accepted: number[] = [];
 let right = 0;
 
-await using model = await openModel(modelDirectory(), { runner: nativeRunner });
+// All three heads at every step: the accept length is the model's, whatever depth is fastest on this machine.
+await using model = await openModel(modelDirectory(), { runner: nativeRunner, drafts: fixedDraftDepth(3) });
 for (const dialogue of dialogues) {
   const { marks, acceptLengths, messages } = await runDialogue(model, dialogue);
   for (const [mark, hit] of marks) hits.get(mark)!.push(hit);
