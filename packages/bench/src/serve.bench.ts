@@ -41,7 +41,7 @@ interface Tally {
   wrong: number;
 }
 
-/** Every client asks again as soon as it is answered; one that is told to come again does so a moment later. */
+/** Every client asks again as soon as it is answered; one that is told to come again does so when it was told to. */
 async function load(seconds: number, while_?: () => Promise<void>): Promise<Tally> {
   const tally: Tally = { outcomes: [], tokens: 0, wrong: 0 };
   const latest = performance.now() + seconds * 1000;
@@ -56,7 +56,7 @@ async function load(seconds: number, while_?: () => Promise<void>): Promise<Tall
         tally.tokens += question.tokens;
         if (outcome.text !== question.answer) tally.wrong++;
       }
-      if (outcome.end === 'busy') await pause(50 + (index % 7) * 20);
+      if (outcome.end === 'busy') await pause(outcome.retryAfterMs * (1 + (index % 8) / 8));
     }
   };
   const running = Promise.all(Array.from({ length: clients }, (_, index) => client(index)));

@@ -1,5 +1,5 @@
 // What is counted, as Prometheus text. Names follow vLLM's where it has one. Counting only: nothing here decides anything.
-import type { ChatModel, FinishReason, Usage } from '@mimokit/protocol';
+import { type ChatModel, type FinishReason, isMimoError, type Usage } from '@mimokit/protocol';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Gate } from './limits.ts';
 
@@ -84,6 +84,8 @@ export function createMetrics(models: readonly ChatModel[], gate: Gate, ofProces
     answer(model) {
       const started = performance.now();
       let firstAt: number | undefined;
+      let hasFinished = false;
+      let isOver = false;
       return {
         arrived() {
           if (firstAt !== undefined) return;
@@ -91,6 +93,7 @@ export function createMetrics(models: readonly ChatModel[], gate: Gate, ofProces
           first.observe({ model }, (firstAt - started) / 1000);
         },
         finished(reason, usage) {
+          hasFinished = true;
           prompt.inc({ model }, usage.promptTokens);
           cached.inc({ model }, usage.cachedTokens);
           completion.inc({ model }, usage.completionTokens);
@@ -100,7 +103,12 @@ export function createMetrics(models: readonly ChatModel[], gate: Gate, ofProces
           }
         },
         end(error) {
-          if (error !== undefined) finished.inc({ model, reason: 'failed' });
+          if (isOver) return;
+          isOver = true;
+          if (hasFinished) return;
+          // No error and no finish: the client left.
+          const left = error === undefined || isMimoError(error, 'aborted');
+          finished.inc({ model, reason: left ? 'aborted' : 'failed' });
         },
       };
     },

@@ -118,6 +118,9 @@ describe('clients that leave', () => {
     expect(model.stats().kv.windowsLive).toBe(0);
     expect(served.server.handler.load).toEqual({ running: 0, waiting: 0 });
     expect(model.stats().steps).toBeGreaterThanOrEqual(steps);
+    const text = await (await fetch(`${served.server.url}/metrics`)).text();
+    expect(text).toContain('mimokit_answers_total{model="nano",reason="aborted"} 1');
+    expect(text).not.toContain('reason="failed"');
   });
 
   test('before a whole answer is there', async () => {

@@ -8,6 +8,8 @@ export interface Outcome {
   text: string;
   firstTokenMs: number;
   milliseconds: number;
+  /** As the server asked for; 0 when it did not. */
+  retryAfterMs: number;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });
@@ -16,7 +18,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 512 });
 export function stream(url: URL, path: string, body: unknown, leaveAfter: number = Infinity): Promise<Outcome> {
   return new Promise((resolve) => {
     const started = performance.now();
-    const outcome: Outcome = { end: 'cut', status: 0, text: '', firstTokenMs: 0, milliseconds: 0 };
+    const outcome: Outcome = { end: 'cut', status: 0, text: '', firstTokenMs: 0, milliseconds: 0, retryAfterMs: 0 };
     const done = (end: Outcome['end']): void => {
       outcome.end = end;
       outcome.milliseconds = performance.now() - started;
@@ -26,6 +28,7 @@ export function stream(url: URL, path: string, body: unknown, leaveAfter: number
     const headers = { 'content-type': 'application/json', 'content-length': bytes.length };
     const sent = request(new URL(path, url), { method: 'POST', agent, headers }, (response) => {
       outcome.status = response.statusCode ?? 0;
+      outcome.retryAfterMs = Number(response.headers['retry-after'] ?? 0) * 1000;
       let rest = '';
       let isDone = false;
       let isError = false;
