@@ -48,13 +48,17 @@ function forcedTool({ name, parameters }: Tool, { profile }: ChatTemplate, text:
   }
 }
 
-/** The parameters that a schema names; one that names none, or in other ways than `properties`, leaves them to the model. */
+/** Where a schema may name parameters that `properties` does not have. */
+const elsewhere = ['additionalProperties', 'patternProperties', '$ref', 'allOf', 'anyOf', 'oneOf'];
+
+/** The parameters that a schema names. One that names them in other ways than `properties` leaves them to the model. */
 function frameOf(schema: unknown): Pick<ForcedTool, 'parameters' | 'required'> {
-  const { properties, required } = isRecord(schema) ? schema : {};
+  const fields = isRecord(schema) ? schema : {};
+  const { properties, required } = fields;
   // A `>` in a name would end its tag.
   const names = isRecord(properties) ? Object.keys(properties).filter((key) => key !== '' && !key.includes('>')) : [];
   return {
-    parameters: names.length > 0 ? names : undefined,
+    parameters: names.length === 0 && elsewhere.some((key) => Boolean(fields[key])) ? undefined : names,
     required: Array.isArray(required) ? names.filter((name) => required.includes(name)) : [],
   };
 }

@@ -55,6 +55,13 @@ describe.skipIf(!hasNano).each(runners)('over the $name runner', ({ name, open }
       }
     }));
 
+  test('a tool without parameters is called without', () =>
+    withModel(async (model) => {
+      const ping = { name: 'ping' };
+      const { calls } = await run(model, { ...ask('Hello!'), tools: [ping], toolChoice: 'required' });
+      expect(calls[0]).toMatchObject({ name: 'ping', arguments: '{}' });
+    }));
+
   test('a call is forced after the reasoning where the model thinks first', () =>
     withModel(async (model) => {
       const { message, calls } = await run(model, {
