@@ -33,7 +33,15 @@ const tasks = {
     if (!native.host) fail(native.missing);
     // Both languages run to their end, so that one red test does not hide the others.
     // One package at a time: each runs its files side by side already.
-    const typescript = attempt(pnpm, ['exec', 'turbo', 'run', 'test', '--output-logs=new-only', '--continue', '--concurrency=1']);
+    const typescript = attempt(pnpm, [
+      'exec',
+      'turbo',
+      'run',
+      'test',
+      '--output-logs=new-only',
+      '--continue',
+      '--concurrency=1',
+    ]);
     const rust = cargoTest();
     if (!typescript || !rust)
       fail(`tests failed: ${[!typescript && 'TypeScript', !rust && 'Rust'].filter(Boolean).join(', ')}`);

@@ -8,7 +8,7 @@ import { runDemoTool } from './demo-tools.ts';
 import { formatBytes } from './terminal.ts';
 
 /** clock, calculator and convert_units, as the loop runs them. */
-export const chatTools: readonly RunnableTool[] = demoTools.map(({ name, description, parameters }) =>
+const chatTools: readonly RunnableTool[] = demoTools.map(({ name, description, parameters }) =>
   tool({ name, description, parameters, execute: (input) => runDemoTool(name, input) }),
 );
 

@@ -43,7 +43,7 @@ export const generateLine = z
   });
 
 /** Checks a parsed line; the error names the field. */
-export function checkLine<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+function checkLine<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;

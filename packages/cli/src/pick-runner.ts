@@ -1,7 +1,7 @@
 // Which runner a command uses: the native one where it loads, else the TypeScript one, and how to say so.
 import { type CheckpointInfo, isMimoError, MimoError, type RunnerFactory } from '@mimokit/protocol';
 
-export type RunnerName = 'cpu' | 'js';
+type RunnerName = 'cpu' | 'js';
 
 export interface PickedRunner {
   name: RunnerName;
