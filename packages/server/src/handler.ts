@@ -19,6 +19,7 @@ import { anthropicModel, anthropicModels, openaiModel } from './openai/models.ts
 import { answerResponses, keptResponse } from './openai/responses.ts';
 import { answerGenerate } from './sglang/generate.ts';
 import { answerApplyTemplate, answerDetokenize, answerTokenize } from './tokens.ts';
+import { openApiDocument } from './openapi.ts';
 import { ReasoningRecall, type RecallMode } from './reasoning-recall.ts';
 
 export interface HandlerOptions {
@@ -150,6 +151,7 @@ export function createHandler(options: HandlerOptions): Handler {
     return Response.json({ ready }, { status: ready ? 200 : 503 });
   });
   get('/metrics', async () => new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } }));
+  get('/openapi.json', () => Response.json(openApiDocument(options.basePath ?? '/')));
   get('/v1/models', (c) =>
     apiOf(c.req.raw) === 'anthropic'
       ? Response.json(anthropicModels(models, created))

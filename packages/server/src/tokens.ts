@@ -12,7 +12,7 @@ interface Parts {
   firstModel: string;
 }
 
-const tokenizeSchema = z.looseObject({
+const tokenizeBody = z.looseObject({
   model: z.string().nullish(),
   prompt: z.string().nullish(),
   content: z.string().nullish(),
@@ -25,7 +25,7 @@ export async function answerTokenize(
   body: JsonBody,
   { findModel, firstModel }: Parts,
 ): Promise<Response> {
-  const request = checkedBody(tokenizeSchema, body.plain);
+  const request = checkedBody(tokenizeBody, body.plain);
   const model = tokenModel(findModel(request.model ?? firstModel));
   if (request.messages) return exchange.json(idsBody(renderOf(exchange, body, { findModel, firstModel }).ids, model));
   const text = request.prompt ?? request.content;
@@ -33,17 +33,21 @@ export async function answerTokenize(
   return exchange.json(idsBody(model.tokenize(text), model));
 }
 
-const detokenizeSchema = z.looseObject({
+const detokenizeBody = z.looseObject({
   model: z.string().nullish(),
   tokens: z.array(z.number().int().nonnegative()),
 });
+
+/** What is taken, for the OpenAPI document. */
+export const tokenizeSchema: z.ZodType = tokenizeBody;
+export const detokenizeSchema: z.ZodType = detokenizeBody;
 
 export async function answerDetokenize(
   exchange: Exchange,
   body: JsonBody,
   { findModel, firstModel }: Parts,
 ): Promise<Response> {
-  const { model: name, tokens } = checkedBody(detokenizeSchema, body.plain);
+  const { model: name, tokens } = checkedBody(detokenizeBody, body.plain);
   const text = tokenModel(findModel(name ?? firstModel)).detokenize(tokens);
   return exchange.json({ prompt: text, content: text, text });
 }

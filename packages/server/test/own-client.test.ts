@@ -21,7 +21,11 @@ afterAll(async () => {
 });
 
 const clientOf = (stream: boolean): ChatModel => createClient({ baseURL: `${server.url}/v1`, model: 'nano', stream });
-const question: ChatRequest = { messages: [{ role: 'user', content: 'What is 37 * 12?' }], thinking: true, maxTokens: 200 };
+const question: ChatRequest = {
+  messages: [{ role: 'user', content: 'What is 37 * 12?' }],
+  thinking: true,
+  maxTokens: 200,
+};
 
 describe.each([
   ['as a stream', true],
@@ -58,7 +62,12 @@ test('the tool loop sends its reasoning back byte for byte, without any help of 
   const loop = runTools(client, {
     ...question,
     tools: demoTools.map(({ name, description, parameters }) =>
-      tool({ name, description, parameters: { ...parameters }, execute: (input) => runTool(name, input as Record<string, unknown>) }),
+      tool({
+        name,
+        description,
+        parameters: { ...parameters },
+        execute: (input) => runTool(name, input as Record<string, unknown>),
+      }),
     ),
   });
   const message = await loop.message();
@@ -76,5 +85,8 @@ test('errors keep their meaning over the wire', async () => {
   const tooLong = { messages: [{ role: 'user' as const, content: 'word '.repeat(60_000) }] };
   await expect(far.chat(tooLong).message()).rejects.toMatchObject({ code: 'http-status', details: { status: 400 } });
   const unknown = createClient({ baseURL: `${server.url}/v1`, model: 'nope' });
-  await expect(unknown.chat(question).message()).rejects.toMatchObject({ code: 'http-status', details: { status: 404 } });
+  await expect(unknown.chat(question).message()).rejects.toMatchObject({
+    code: 'http-status',
+    details: { status: 404 },
+  });
 });

@@ -35,6 +35,9 @@ const schema = z.looseObject({
   ignore_eos: z.boolean().nullish(),
 });
 
+/** What is taken, for the OpenAPI document. */
+export const completionsSchema: z.ZodType = schema;
+
 /** OpenAI's own default. */
 const defaultTokens = 16;
 

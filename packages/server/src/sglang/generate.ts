@@ -38,6 +38,9 @@ const schema = z.looseObject({
   stream: z.boolean().nullish(),
 });
 
+/** What is taken, for the OpenAPI document. */
+export const generateSchema: z.ZodType = schema;
+
 /** SGLang's own default. */
 const defaultTokens = 128;
 
