@@ -2,7 +2,7 @@
 import { type ErrorCode, errorCodes, isMimoError, MimoError } from '@mimokit/protocol';
 
 /** A MimoError for whatever the native core threw; `fallback` is the code of what it did not throw on purpose. */
-export function toMimoError(error: unknown, fallback: ErrorCode): unknown {
+function toMimoError(error: unknown, fallback: ErrorCode): unknown {
   if (!(error instanceof Error) || isMimoError(error)) return error;
   const parsed = parseFailure(error.message);
   if (parsed === undefined) return new MimoError(fallback, error.message, { cause: error });

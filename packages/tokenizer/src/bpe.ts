@@ -72,6 +72,20 @@ export class Merger {
     return count <= longWord ? this.#mergeShort(count) : this.#mergeLong(count);
   }
 
+  /** `merge` for a word with bytes that stand for nothing: those are left out, and their neighbours may merge. */
+  mergeGapped(bytes: Uint8Array, start: number, end: number): number {
+    if (this.ids.length < end - start) this.#grow(end - start);
+    const byteIds = this.#byteIds;
+    let count = 0;
+    for (let at = start; at < end; at++) {
+      const id = byteIds[bytes[at]];
+      if (id < 0) continue;
+      this.#ranks[count] = open;
+      this.ids[count++] = id;
+    }
+    return count <= longWord ? this.#mergeShort(count) : this.#mergeLong(count);
+  }
+
   /** Releases what a very long word needed. */
   trim(): void {
     if (this.ids.length > 1 << 16) {

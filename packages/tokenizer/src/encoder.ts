@@ -82,7 +82,8 @@ export class Encoder {
       if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
       const end = start + size;
       if (size === 1) {
-        out[count++] = byteIds[bytes[start]];
+        const id = byteIds[bytes[start]];
+        if (id >= 0) out[count++] = id;
       } else if (size <= maxWordBytes) {
         let slot = cache.find(view, start, size);
         if (slot < 0) {
@@ -113,12 +114,13 @@ export class Encoder {
     const scan = this.#scan;
     const plain = this.#plainWords;
     const cache = this.#cache;
+    const byteIds = this.#vocabulary.byteIds;
     let count = 0;
     for (let start = 0; start < length;) {
       let size = plainWordBytes(plain, bytes, view, start);
       if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
       const end = start + size;
-      if (size === 1) count++;
+      if (size === 1) count += byteIds[bytes[start]] >= 0 ? 1 : 0;
       else if (size <= maxWordBytes) {
         let slot = cache.find(view, start, size);
         if (slot < 0) slot = this.#learn(start, end);
@@ -140,6 +142,7 @@ export class Encoder {
   /** The ids of one word in the merger's buffer. */
   #mergeWord(start: number, end: number): number {
     const merger = this.#merger;
+    if (this.#vocabulary.hasGaps && this.#hasGap(start, end)) return merger.mergeGapped(this.bytes, start, end);
     const index = this.#vocabulary.wholeWordIndex();
     if (index !== undefined) {
       const id = index.find(this.#view, start, end - start);
@@ -149,6 +152,12 @@ export class Encoder {
       }
     }
     return merger.merge(this.bytes, start, end);
+  }
+
+  #hasGap(start: number, end: number): boolean {
+    const byteIds = this.#vocabulary.byteIds;
+    for (let at = start; at < end; at++) if (byteIds[this.bytes[at]] < 0) return true;
+    return false;
   }
 
   #allocate(size: number): void {

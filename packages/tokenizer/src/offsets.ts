@@ -13,12 +13,15 @@ export interface EncodedOffsets {
 export class OffsetMap {
   readonly #decoder: Decoder;
   readonly #nfc: boolean;
+  /** Ids of single bytes where some stand for nothing. */
+  readonly #gaps: Int32Array | undefined;
   readonly #starts: number[] = [];
   readonly #ends: number[] = [];
 
-  constructor(decoder: Decoder, nfc: boolean) {
+  constructor(decoder: Decoder, nfc: boolean, gaps?: Int32Array) {
     this.#decoder = decoder;
     this.#nfc = nfc;
+    this.#gaps = gaps;
   }
 
   /** The next id stands for a range as a whole. */
@@ -33,8 +36,9 @@ export class OffsetMap {
     const map = this.#nfc && units[length] < length ? alignment(source) : undefined;
     let at = 0;
     for (const id of ids) {
+      if (this.#gaps !== undefined) while (this.#gaps[bytes[at]] < 0) at++;
       const start = units[at];
-      at += this.#decoder.bytesOf(id).length;
+      at = this.#after(bytes, at, this.#decoder.bytesOf(id).length);
       // An end inside a character reaches to the character's end, as a start inside it goes back to its start.
       const end =
         at < length && (bytes[at] & 0xc0) === 0x80
@@ -43,6 +47,14 @@ export class OffsetMap {
       this.#starts.push(base + (map === undefined ? start : map.starts[start]));
       this.#ends.push(base + (map === undefined ? end : map.ends[end - 1]));
     }
+  }
+
+  /** Where `count` bytes that stand for something end. */
+  #after(bytes: Uint8Array, at: number, count: number): number {
+    if (this.#gaps === undefined) return at + count;
+    let end = at;
+    for (let left = count; left > 0; end++) if (this.#gaps[bytes[end]] >= 0) left--;
+    return end;
   }
 
   finish(ids: Int32Array): EncodedOffsets {

@@ -136,8 +136,9 @@ class BpeTokenizer implements Tokenizer {
 
   encodeWithOffsets(text: string, options?: EncodeOptions): EncodedOffsets {
     const encoder = this.#encoder;
+    const vocabulary = this.#vocabulary;
     encoder.start();
-    const offsets = new OffsetMap(this.#decoder, this.#nfc);
+    const offsets = new OffsetMap(this.#decoder, this.#nfc, vocabulary.hasGaps ? vocabulary.byteIds : undefined);
     let from = 0;
     const piece = (end: number): void => {
       if (end <= from) return;

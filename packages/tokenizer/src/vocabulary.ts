@@ -61,12 +61,15 @@ export class Vocabulary {
   readonly chars: WholeChars;
   /** Ranks of the pairs of ASCII bytes, at `left * 128 + right`. */
   readonly asciiRanks: Int32Array = new Int32Array(128 * 128);
+  /** Whether some byte that text can have stands for nothing. */
+  readonly hasGaps: boolean;
   #index: TokenIndex | undefined;
   #asked = 0;
 
   constructor(spec: TokenizerSpec) {
     this.spec = spec;
     this.byteIds = spec.byteIds;
+    this.hasGaps = spec.byteIds.some((id, byte) => id < 0 && (byte < 0xc0 || (byte > 0xc1 && byte < 0xf5)));
     this.pairs = new PairTable(spec.left, spec.right, spec.merged);
     this.chars = new WholeChars(spec, this.pairs);
     const { asciiRanks, byteIds, pairs } = this;

@@ -19,6 +19,26 @@ function gpt2With(pretokenizers: unknown[]): string {
   return JSON.stringify({ ...file, pre_tokenizer: { type: 'Sequence', pretokenizers } });
 }
 
+/** GPT-2's vocabulary without some bytes and all that contains them, as SmolLM2's lacks a few: they stand for nothing. */
+function gpt2Without(bytes: readonly number[]): string {
+  const file = JSON.parse(published('gpt2')) as TokenizerFile & {
+    model: { vocab: Record<string, number>; merges: (string | string[])[] };
+  };
+  const gone = new Set(bytes.map((byte) => printable(byte)));
+  const isWhole = (token: string): boolean => ![...token].some((char) => gone.has(char));
+  const vocab = Object.fromEntries(Object.entries(file.model.vocab).filter(([token]) => isWhole(token)));
+  const merges = file.model.merges.filter((merge) => isWhole(typeof merge === 'string' ? merge : merge.join('')));
+  return JSON.stringify({ ...file, model: { ...file.model, unk_token: null, vocab, merges } });
+}
+
+/** The printable form of a byte in vocab and merges: byteOrder lists the bytes by their form's place. */
+function printable(byte: number): string {
+  const place = byteOrder.indexOf(byte);
+  if (place < 94) return String.fromCodePoint(33 + place);
+  if (place < 106) return String.fromCodePoint(161 + place - 94);
+  return String.fromCodePoint(place < 188 ? 174 + place - 106 : 256 + place - 188);
+}
+
 const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
 
 /** Every family by name. */
@@ -27,6 +47,7 @@ export const vocabularies: Readonly<Record<string, () => string>> = {
   gpt2: () => published('gpt2'),
   // SmolLM's components over GPT-2's vocabulary.
   smollm: () => gpt2With([{ type: 'Digits', individual_digits: true }, byteLevel]),
+  'with bytes that stand for nothing': () => gpt2Without([4, 6, 19, 20, 22, 29, 0x71, 0xc3, 0xf1, 0xf2]),
   'digit-runs': () => gpt2With([{ type: 'Digits', individual_digits: false }, byteLevel]),
   llama3: () => published('llama3'),
   'deepseek-v3': () => published('deepseek_v3'),
