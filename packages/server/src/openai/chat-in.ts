@@ -168,7 +168,7 @@ export function effortOf(effort: unknown, field: string): boolean | undefined {
 }
 
 /** Tokens of reasoning after which the model answers. Throws `invalid-argument`. */
-export function thinkingBudgetOf(budget: unknown, field: string): number {
+function thinkingBudgetOf(budget: unknown, field: string): number {
   if (typeof budget === 'number' && Number.isSafeInteger(budget) && budget >= 0) return budget;
   throw badField(field, 'must be a count of tokens');
 }
