@@ -43,6 +43,7 @@ describe('400 names the field', () => {
     ['chat_template_kwargs.tokenize', { ...hello, chat_template_kwargs: { tokenize: true } }],
     ['top_logprobs', { ...hello, top_logprobs: 3 }],
     ['logit_bias.5', { ...hello, logit_bias: { 5: 'x' } }],
+    ['logit_bias.5', { ...hello, logit_bias: { 5: 1e39 } }],
     ['tool_choice', { ...hello, tool_choice: 'required' }],
     ['tools[0].function.parameters.type', withSchema({ type: 'string' })],
     ['tools[0].function.parameters', withSchema('none')],

@@ -110,7 +110,9 @@ export function biasOf(bias: unknown): Map<number, number> | undefined {
   if (bias === undefined || bias === null) return undefined;
   if (!isJsonObject(bias)) throw badField('logit_bias', 'must be an object of ids and numbers');
   const entries = Object.entries(bias).map(([id, value]): [number, number] => {
-    if (typeof value !== 'number') throw badField(`logit_bias.${id.slice(0, 20)}`, 'must be a number');
+    if (typeof value !== 'number' || !(value >= -100 && value <= 100)) {
+      throw badField(`logit_bias.${id.slice(0, 20)}`, 'must be a number from -100 to 100');
+    }
     return [Number(id), value];
   });
   return entries.length > 0 ? new Map(entries) : undefined;
