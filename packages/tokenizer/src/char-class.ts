@@ -99,4 +99,4 @@ export function codePointAt(bytes: Uint8Array, at: number): number {
   return ((first & 7) << 18) | ((bytes[at + 1] & 63) << 12) | ((bytes[at + 2] & 63) << 6) | (bytes[at + 3] & 63);
 }
 
-export type CharTables = Tables;
+type CharTables = Tables;
