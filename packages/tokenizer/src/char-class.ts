@@ -98,5 +98,3 @@ export function codePointAt(bytes: Uint8Array, at: number): number {
   if (first < 0xf0) return ((first & 15) << 12) | ((bytes[at + 1] & 63) << 6) | (bytes[at + 2] & 63);
   return ((first & 7) << 18) | ((bytes[at + 1] & 63) << 12) | ((bytes[at + 2] & 63) << 6) | (bytes[at + 3] & 63);
 }
-
-type CharTables = Tables;
