@@ -66,13 +66,13 @@ test.each([[[]], [['--split', 'every']]])('parse %j gives the message of every p
           role: string;
           content: string | null;
           reasoning_content: string | null;
-          tool_calls: { function: { name: string; arguments: string } }[] | null;
+          tool_calls: { function: { name: string; arguments: string } }[];
         };
       };
       return {
         reasoning_content: message.reasoning_content,
         content: message.content,
-        tool_calls: (message.tool_calls ?? []).map((call) => ({
+        tool_calls: message.tool_calls.map((call) => ({
           name: call.function.name,
           arguments: writeJson(readJson(call.function.arguments)),
         })),
