@@ -2,8 +2,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { conditions: ['source', 'module', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['source', 'module', 'import', 'default'] } },
+  resolve: { conditions: ['mimokit-source', 'module', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['mimokit-source', 'module', 'import', 'default'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', '*.test.ts'],
     reporters: ['default', 'json'],

@@ -1,5 +1,5 @@
 // The AI SDK over a model in this process. Watch: the second request to the model carries the reasoning of the first answer, and
-// the call as the model wrote it. Runs on the builds (`pnpm build`), without the `source` condition.
+// the call as the model wrote it.
 import { languageModel } from '@mimokit/ai-sdk';
 import { modelDirectory } from '@mimokit/nano';
 import type { ChatModel, ChatRequest } from '@mimokit/protocol';

@@ -3,9 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
-/** These import packages that have a `source` condition of their own, for files Node does not read: they run on the builds. */
-const built = new Set(['10-ai-sdk']);
-
 test.each([
   ['01-count-tokens', 'round trip: true'],
   ['02-render-a-prompt', 'thinking off ends with <think></think>'],
@@ -20,10 +17,8 @@ test.each([
   ['11-own-scheduler', /^shortest first: .*finished in the order c, b, a$/],
 ])('%s', (name, last) => {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
-  const conditions = built.has(name) ? [] : ['--conditions=source'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, [...conditions, '--no-warnings', file], {
-    encoding: 'utf8',
-  });
+  const args = ['--conditions=mimokit-source', '--no-warnings', file];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   expect(stderr).toBe('');
   expect(status).toBe(0);
   const line = stdout.trimEnd().split('\n').at(-1)!;

@@ -1,4 +1,4 @@
-// Runs the laws for a time: `node --conditions=source scripts/fuzz.ts parser|template SECONDS`. A text that breaks a law of the
+// Runs the laws for a time: `node --conditions=mimokit-source scripts/fuzz.ts parser|template SECONDS`. A text that breaks a law of the
 // parser is shrunk, printed and kept in test/corpus/outputs.json, where every test run tries it again.
 import { readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';

@@ -46,7 +46,7 @@ async function bundle(): Promise<string> {
     bundle: true,
     format: 'iife',
     platform: 'browser',
-    conditions: ['source'],
+    conditions: ['mimokit-source'],
     write: false,
   });
   return outputFiles[0]!.text;

@@ -12,7 +12,7 @@ async function gzippedBytes(source: string): Promise<number> {
     format: 'esm',
     // No `node:` module may be needed.
     platform: 'browser',
-    conditions: ['source'],
+    conditions: ['mimokit-source'],
     write: false,
   });
   return gzipSync(outputFiles[0]!.contents, { level: 9 }).length;

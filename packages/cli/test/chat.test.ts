@@ -45,7 +45,7 @@ test('both runners say the same', async () => {
 
 test('standard input is never read: an open pipe does not keep the command waiting', async () => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--conditions=source', '--no-warnings', main, 'chat'], {
+  const child = spawn(process.execPath, ['--conditions=mimokit-source', '--no-warnings', main, 'chat'], {
     stdio: ['pipe', 'ignore', 'ignore'],
   });
   const [code] = (await once(child, 'close')) as [number];

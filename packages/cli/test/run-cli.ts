@@ -13,7 +13,7 @@ export interface CliResult {
 /** Runs `mimokit ARGS` with `input` on standard input. */
 export function runCli(args: readonly string[], input: string | Uint8Array = ''): Promise<CliResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--conditions=source', '--no-warnings', main, ...args], {
+    const child = spawn(process.execPath, ['--conditions=mimokit-source', '--no-warnings', main, ...args], {
       stdio: 'pipe',
       // Colours are for people; some CI machines ask for them by their environment.
       env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined },

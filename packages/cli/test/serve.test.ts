@@ -17,7 +17,7 @@ afterEach(async () => {
 async function serve(...args: string[]): Promise<{ child: ChildProcess; url: string; log: () => string }> {
   const child = spawn(
     process.execPath,
-    ['--conditions=source', main, 'serve', '--port', '0', '--name', 'nano', ...args],
+    ['--conditions=mimokit-source', main, 'serve', '--port', '0', '--name', 'nano', ...args],
     {
       env: { ...process.env, NO_COLOR: '1' },
     },
@@ -80,7 +80,7 @@ test('SIGTERM: what runs is finished, then it exits with 0', async () => {
 });
 
 test('another interface without keys is refused', async () => {
-  const child = spawn(process.execPath, ['--conditions=source', main, 'serve', '--host', '0.0.0.0', '--port', '0']);
+  const child = spawn(process.execPath, ['--conditions=mimokit-source', main, 'serve', '--host', '0.0.0.0', '--port', '0']);
   running = child;
   let text = '';
   child.stderr.on('data', (bytes: Buffer) => (text += bytes.toString()));

@@ -1,4 +1,4 @@
-// A hundred long tasks under each policy: `node --conditions=source scripts/context-tasks.ts [tasks]`. Prints one line a
+// A hundred long tasks under each policy: `node --conditions=mimokit-source scripts/context-tasks.ts [tasks]`. Prints one line a
 // policy and exits with 1 when an answer is lost too often, an archive does not replay or a budget is exceeded.
 import { loadMimoTokenizer } from '@mimokit/tokenizer/mimo';
 import { type ContextPolicy, discardToolResults, summariseAndArchive } from '../src/context/index.ts';

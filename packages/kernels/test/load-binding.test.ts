@@ -8,7 +8,7 @@ const source = fileURLToPath(new URL('../src/index.ts', import.meta.url));
 
 function run(code: string, env: Record<string, string>): string {
   const script = `import { isNativeAvailable, openNativeRunner } from ${JSON.stringify(source)};\n${code}`;
-  const args = ['--conditions=source', '--input-type=module', '-e', script];
+  const args = ['--conditions=mimokit-source', '--input-type=module', '-e', script];
   return execFileSync(process.execPath, args, { env: { ...process.env, ...env }, encoding: 'utf8' });
 }
 

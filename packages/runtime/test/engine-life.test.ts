@@ -143,7 +143,7 @@ describe('disposing', () => {
 
 describe('the process', () => {
   const exits = (body: string) =>
-    spawnSync(process.execPath, ['--conditions=source', '--input-type=module', '-e', `${imports}${body}`], {
+    spawnSync(process.execPath, ['--conditions=mimokit-source', '--input-type=module', '-e', `${imports}${body}`], {
       cwd: fileURLToPath(new URL('.', import.meta.url)),
       encoding: 'utf8',
     });

@@ -9,7 +9,7 @@ import { collect } from '../src/testing/index.ts';
 import { plain, prompt } from './mock-engine.ts';
 
 const module = new URL('./child-runners.ts', import.meta.url).href;
-const execArgv = ['--conditions=source'];
+const execArgv = ['--conditions=mimokit-source'];
 const request = { ids: prompt, maxTokens: 12, ignoreEos: true };
 
 const open = processRunner({ module, name: 'mock', execArgv });

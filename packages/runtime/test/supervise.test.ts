@@ -152,7 +152,7 @@ describe('a lost runner', () => {
 describe('a killed child process', () => {
   const children: ProcessRunner[] = [];
   const open = async (parts: { module: string; name: string }, directory: string, options = {}) => {
-    const factory = processRunner({ ...parts, execArgv: ['--conditions=source'] });
+    const factory = processRunner({ ...parts, execArgv: ['--conditions=mimokit-source'] });
     const runner: SupervisedRunner = await supervised(async (...given) => {
       const child = await factory(...given);
       children.push(child);

@@ -1,5 +1,5 @@
 // Compares every family with npm `tokenizers` over generated text: ids, count, decoded text. Prints the first difference of
-// each kind: `node --conditions=source scripts/compare.ts [characters] [seed] [family...]`.
+// each kind: `node --conditions=mimokit-source scripts/compare.ts [characters] [seed] [family...]`.
 import { Tokenizer as Reference } from 'tokenizers';
 import { createTokenizer } from '../src/index.ts';
 import { loadMimoTokenizer } from '../src/mimo.ts';

