@@ -25,12 +25,12 @@ impl<E: Element, const T: usize> Kernel for Few<'_, E, T> {
         let count = self.rows.len();
         for (index, row) in self.rows.clone().enumerate() {
             let bytes = self.weights.row(row);
-            let scale = |column: usize| self.weights.scale(row, column);
+            let scales = self.weights.scales_of(row);
             // The usual block as a constant, so that its loop is unrolled.
             let sums = if self.weights.block == BLOCK {
-                row_products::<S, E, T>(simd, bytes, BLOCK, scale, self.x, self.x_scales)
+                row_products::<S, E, T>(simd, bytes, BLOCK, scales, self.x, self.x_scales)
             } else {
-                row_products::<S, E, T>(simd, bytes, self.weights.block, scale, self.x, self.x_scales)
+                row_products::<S, E, T>(simd, bytes, self.weights.block, scales, self.x, self.x_scales)
             };
             for (t, sum) in sums.into_iter().enumerate() {
                 self.out[t * count + index] = sum * self.weights.factor;
@@ -46,7 +46,7 @@ fn row_products<S: Simd, E: Element, const T: usize>(
     simd: S,
     bytes: &[u8],
     block: usize,
-    scale: impl Fn(usize) -> f32,
+    (scales, scale_blocks): (&[f32], usize),
     x: [&[f32]; T],
     x_scales: [&[f32]; T],
 ) -> [f32; T] {
@@ -65,7 +65,7 @@ fn row_products<S: Simd, E: Element, const T: usize>(
                 sums[t] = simd.fma(w, simd.load(sixteen(&x[t][from..][..block], chunk)), sums[t]);
             }
         }
-        let scale = scale(from);
+        let scale = if scales.is_empty() { 1.0 } else { scales[from / block / scale_blocks] };
         for t in 0..T {
             running[t] = simd.fma(sums[t], simd.splat(scaled(scale, x_scales[t], from)), running[t]);
         }
@@ -79,12 +79,17 @@ fn row_products<S: Simd, E: Element, const T: usize>(
                 sums[t] = simd.fma(w, simd.load(sixteen(&x[t][whole..], chunk)), sums[t]);
             }
         }
-        let scale = scale(whole);
+        let scale = if scales.is_empty() { 1.0 } else { scales[whole / block / scale_blocks] };
         for t in 0..T {
             running[t] = simd.fma(sums[t], simd.splat(scaled(scale, x_scales[t], whole)), running[t]);
         }
     }
-    running.map(|lanes| simd.sum(lanes))
+    // No closures around vectors here or above: one that is not inlined is compiled without the level's instructions.
+    let mut totals = [0.0; T];
+    for t in 0..T {
+        totals[t] = simd.sum(running[t]);
+    }
+    totals
 }
 
 /// A weight's scale times that of the activation's group, where it has one.

@@ -115,6 +115,12 @@ impl<'a> RowsOf<'a> {
         &self.bytes[row * self.row_bytes..(row + 1) * self.row_bytes]
     }
 
+    /// The scales of a row, none where there are none, and how many `block`s share one.
+    #[inline(always)]
+    fn scales_of(&self, row: usize) -> (&'a [f32], usize) {
+        self.scales.map_or((&[], 1), |scales| (scales.row(row), scales.block_cols / self.block))
+    }
+
     #[inline(always)]
     fn scale(&self, row: usize, column: usize) -> f32 {
         self.scales.map_or(1.0, |scales| scales.row(row)[column / scales.block_cols])
