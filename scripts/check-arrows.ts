@@ -19,7 +19,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 /** Folders whose code may run in a browser: no `node:` import outside the files listed. */
 const browser: Readonly<Record<string, readonly string[]>> = {
   protocol: [],
-  tokenizer: [],
+  tokenizer: ['src/encode-pool.ts', 'src/encode-thread.ts', 'src/encode-worker.ts'],
   'chat-template': [],
   client: [],
   'ai-sdk': [],

@@ -37,6 +37,7 @@ export const errorCodes = [
   'tool-failed',
   'tool-loop-limit',
   'tool-unknown',
+  'worker-failed',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

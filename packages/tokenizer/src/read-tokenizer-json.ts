@@ -24,7 +24,7 @@ export function readTokenizerJson(source: unknown): TokenizerSpec {
   if (nfc && late !== undefined)
     throw unsupported(`added_tokens: ${late.content}`, 'has normalized: true beside a normalizer');
   const decoder = fields(file['decoder'], 'decoder');
-  if (decoder['type'] !== 'ByteLevel') throw unsupported('decoder', String(decoder['type']));
+  if (decoder['type'] !== 'ByteLevel') throw unsupported('decoder', typeOf(decoder));
   return {
     ...vocab,
     added,
@@ -49,7 +49,7 @@ interface ReadVocab extends Pick<TokenizerSpec, 'tokens' | 'modelIds' | 'byteIds
 }
 
 function readVocab(model: Fields, added: readonly AddedToken[]): ReadVocab {
-  if (model['type'] !== 'BPE' && model['type'] !== undefined) throw unsupported('model.type', String(model['type']));
+  if (model['type'] !== 'BPE' && model['type'] !== undefined) throw unsupported('model.type', typeOf(model));
   for (const key of ['dropout', 'continuing_subword_prefix', 'end_of_word_suffix']) {
     if (model[key] !== null && model[key] !== undefined && model[key] !== '' && model[key] !== 0)
       throw unsupported(`model.${key}`, 'is set');
@@ -59,7 +59,7 @@ function readVocab(model: Fields, added: readonly AddedToken[]): ReadVocab {
   const addedIds = new Set(added.map((token) => token.id));
   for (const [token, id] of Object.entries(fields(model['vocab'], 'model.vocab'))) {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= idLimit)
-      throw malformed(`model.vocab[${JSON.stringify(token)}]`, `is not an id below ${idLimit}: ${String(id)}`);
+      throw malformed(`model.vocab[${JSON.stringify(token)}]`, `is not an id below ${idLimit}: ${said(id)}`);
     if (tokens[id] !== undefined)
       throw malformed(`model.vocab[${JSON.stringify(token)}]`, `has the id ${id} of another token`);
     const bytes = printableToBytes(token) ?? (addedIds.has(id) ? addedTokenBytes(token) : null);
@@ -106,7 +106,7 @@ function readMerges(
     const r = typeof second === 'string' ? ids.get(second) : undefined;
     const whole = ids.get(`${String(first)}${String(second)}`);
     if (l === undefined || r === undefined || whole === undefined)
-      throw malformed(`model.merges[${rank}]`, `is not a merge of tokens: ${JSON.stringify(merge)}`);
+      throw malformed(`model.merges[${rank}]`, `is not a merge of tokens: ${said(merge)}`);
     left[rank] = l;
     right[rank] = r;
     merged[rank] = whole;
@@ -122,7 +122,7 @@ function readAdded(source: unknown): AddedToken[] {
     const { id, content } = token;
     if (typeof content !== 'string' || content === '') throw malformed(`added_tokens[${i}].content`, 'is not a text');
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= idLimit)
-      throw malformed(`added_tokens[${i}].id`, `is not an id below ${idLimit}: ${String(id)}`);
+      throw malformed(`added_tokens[${i}].id`, `is not an id below ${idLimit}: ${said(id)}`);
     if (token['single_word'] === true) throw unsupported(`added_tokens[${i}].single_word`, content);
     const is = (key: string): boolean => token[key] === true;
     return {
@@ -140,8 +140,8 @@ function readNormalizer(source: unknown, path: string): boolean {
   if (source === null || source === undefined) return false;
   const normalizer = fields(source, path);
   if (normalizer['type'] === 'NFC') return true;
-  if (normalizer['type'] !== 'Sequence' || !Array.isArray(normalizer['normalizers']))
-    throw unsupported(path, String(normalizer['type']));
+  if (normalizer['type'] !== 'Sequence') throw unsupported(path, typeOf(normalizer));
+  if (!Array.isArray(normalizer['normalizers'])) throw malformed(`${path}.normalizers`, 'is not an array');
   return normalizer['normalizers']
     .map((part: unknown, i) => readNormalizer(part, `${path}.normalizers[${i}]`))
     .includes(true);
@@ -165,7 +165,7 @@ function readSplits(source: unknown): SplitRule[] {
       if (i !== parts.length - 1) throw unsupported(`pre_tokenizer.pretokenizers[${i + 1}]`, 'after ByteLevel');
       if (rules.length === 0) throw unsupported(path, 'ByteLevel without any split');
       return rules;
-    } else throw unsupported(path, String(splitter['type']));
+    } else throw unsupported(path, typeOf(splitter));
   }
   throw unsupported('pre_tokenizer', 'no ByteLevel');
 }
@@ -173,17 +173,32 @@ function readSplits(source: unknown): SplitRule[] {
 function readSplit(splitter: Fields, path: string): SplitRule {
   const expression = fields(splitter['pattern'], `${path}.pattern`)['Regex'];
   const split = typeof expression === 'string' ? knownSplit(expression) : undefined;
-  if (split === undefined) throw unsupported(`${path}.pattern`, JSON.stringify(splitter['pattern']));
+  if (split === undefined) throw unsupported(`${path}.pattern`, said(splitter['pattern']));
   const { behavior, invert } = splitter;
   const isolated = behavior === 'Isolated' && invert !== true;
   const keptOnly = behavior === 'Removed' && invert === true && split.covers;
-  if (!isolated && !keptOnly) throw unsupported(`${path}.behavior`, `${String(behavior)}, invert ${String(invert)}`);
+  if (!isolated && !keptOnly) throw unsupported(`${path}.behavior`, `${said(behavior)}, invert ${said(invert)}`);
   return split.rule;
 }
 
 function fields(value: unknown, path: string): Fields {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
   throw malformed(path, value === undefined ? 'is missing' : 'is not an object');
+}
+
+/** What kind of component this is, in the file's own word for it. */
+function typeOf(component: Fields): string {
+  if (component['type'] !== undefined) return said(component['type']);
+  const names = Object.keys(component).slice(0, 8);
+  return names.length === 0
+    ? 'an object without a type'
+    : `an object without a type (fields: ${said(names.join(', '))})`;
+}
+
+/** A value of the file, short enough for a message. */
+function said(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'not given');
+  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
 }
 
 function malformed(field: string, what: string, cause?: unknown): MimoError {

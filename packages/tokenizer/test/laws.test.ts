@@ -1,94 +1,23 @@
-// Laws that hold for every text, checked on generated ones.
+// Laws that hold for every text, over the kept corpus and random ones. MIMOKIT_FUZZ_RUNS sets how many (default 1,000).
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { loadMimoTokenizer } from '../src/mimo.ts';
-import { randomNumbers, randomText } from './random-text.ts';
+import { sizes, textLaws, texts } from './laws.ts';
 
 const mimo = await loadMimoTokenizer();
-const seeds = fc.integer({ min: 0, max: 2 ** 31 });
-const wild = fc
-  .tuple(seeds, fc.integer({ min: 0, max: 300 }))
-  .map(([seed, size]) => randomText(randomNumbers(seed), size));
-const texts = fc.oneof(wild, fc.string({ unit: 'binary', maxLength: 60 }), fc.string({ maxLength: 60 }));
-const runs = { numRuns: 400 };
-
-/** The text with lone surrogates as U+FFFD. */
-const wellFormed = (text: string): string =>
-  new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text));
+const numRuns = Number(process.env['MIMOKIT_FUZZ_RUNS'] ?? 1000);
+const corpus = JSON.parse(readFileSync(new URL('corpus/texts.json', import.meta.url), 'utf8')) as string[];
 
 describe('every text', () => {
-  test('decodes to itself in NFC, lone surrogates as U+FFFD', () => {
-    // Characters that only newer Unicode versions compose are left as they are: see nfc.test.ts.
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
-        const decoded = mimo.decode(mimo.encode(text));
-        expect(decoded.normalize('NFC')).toBe(wellFormed(text.normalize('NFC')));
-      }),
-      runs,
-    );
-  });
-
-  test('has as many ids as count says', () => {
-    fc.assert(
-      fc.property(texts, (text) => mimo.count(text) === mimo.encode(text).length),
-      runs,
-    );
+  test.each(Object.entries(textLaws))('%s', (_, law) => {
+    for (const text of corpus) law(text, [1, 0, 2]);
+    fc.assert(fc.property(texts, sizes, law), { numRuns });
   });
 
   test('is encoded the same by a tokenizer that has seen nothing', async () => {
-    const samples = fc.sample(texts, 60);
-    for (const text of samples) expect([...(await loadMimoTokenizer()).encode(text)]).toEqual([...mimo.encode(text)]);
-  });
-
-  test('is covered by the offsets of its ids, in order and without gaps', () => {
-    fc.assert(
-      fc.property(texts, (text) => {
-        const { ids, starts, ends } = mimo.encodeWithOffsets(text);
-        expect([...ids]).toEqual([...mimo.encode(text)]);
-        let reached = 0;
-        for (let i = 0; i < ids.length; i++) {
-          expect(starts[i]).toBeLessThanOrEqual(reached);
-          expect(ends[i]).toBeGreaterThanOrEqual(reached);
-          reached = ends[i];
-        }
-        expect(reached).toBe(text.length);
-      }),
-      runs,
-    );
-  });
-
-  test('comes out of a stream in the same characters, whatever the bursts', () => {
-    fc.assert(
-      fc.property(texts, fc.array(fc.nat(5), { maxLength: 40 }), (text, bursts) => {
-        const ids = mimo.encode(text);
-        const stream = mimo.decodeStream();
-        let shown = '';
-        let at = 0;
-        for (const size of bursts) shown += stream.push(ids.subarray(at, (at += size)));
-        shown += stream.push(ids.subarray(at)) + stream.flush();
-        expect(shown).toBe(mimo.decode(ids));
-        expect(shown).toBe(wellFormed(shown));
-      }),
-      runs,
-    );
-  });
-
-  test('is cut to at most so many ids, at a character, and to the most that fit', () => {
-    fc.assert(
-      fc.property(texts, fc.nat(30), (text, most) => {
-        const cut = mimo.truncate(text, most);
-        const all = mimo.encode(text);
-        expect(cut.ids.length).toBeLessThanOrEqual(most);
-        expect([...cut.ids]).toEqual([...all.subarray(0, cut.ids.length)]);
-        expect(text.startsWith(cut.text)).toBe(true);
-        expect(cut.truncated).toBe(cut.ids.length < all.length);
-        expect(mimo.decode(cut.ids).normalize('NFC')).toBe(wellFormed(cut.text.normalize('NFC')));
-        // A character has at most four bytes, so no more than three ids are given up for its sake, or a stretch NFC changed.
-        if (text === wellFormed(text) && text === text.normalize('NFC'))
-          expect(cut.ids.length).toBeGreaterThan(Math.min(most, all.length) - 4);
-      }),
-      runs,
-    );
+    for (const text of [...corpus, ...fc.sample(texts, 60)])
+      expect([...(await loadMimoTokenizer()).encode(text)]).toEqual([...mimo.encode(text)]);
   });
 });
 
@@ -102,7 +31,7 @@ test('any bytes of ids decode as a UTF-8 decoder reads them, at once and one by 
       const stream = mimo.decodeStream();
       expect(ids.map((id) => stream.push([id])).join('') + stream.flush()).toBe(wanted);
     }),
-    runs,
+    { numRuns },
   );
 });
 

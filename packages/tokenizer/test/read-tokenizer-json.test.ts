@@ -38,6 +38,11 @@ describe('a malformed tokenizer.json is refused with the name of the field', () 
       smallTokenizer({ file: { added_tokens: [{ content: 'x' }] } }),
       'added_tokens[0].id is not an id',
     ],
+    [
+      'a sequence without its list',
+      smallTokenizer({ file: { normalizer: { type: 'Sequence' } } }),
+      'normalizer.normalizers is not an array',
+    ],
     ['no pre-tokenizer', smallTokenizer({ file: { pre_tokenizer: null } }), 'pre_tokenizer is not an object'],
   ];
   test.each(cases)('%s', (_, json, message) => {
@@ -63,6 +68,21 @@ describe('an unknown component is refused by name', () => {
       'another normalizer',
       smallTokenizer({ file: { normalizer: { type: 'Lowercase' } } }),
       'normalizer is not supported: Lowercase',
+    ],
+    [
+      'a normalizer without a type',
+      smallTokenizer({ file: { normalizer: { strip: true, left: 1 } } }),
+      'normalizer is not supported: an object without a type (fields: strip, left)',
+    ],
+    [
+      'a type that is no name',
+      smallTokenizer({ file: { normalizer: { type: { NFC: null } } } }),
+      'normalizer is not supported: {"NFC":null}',
+    ],
+    [
+      'an empty decoder',
+      smallTokenizer({ file: { decoder: {} } }),
+      'decoder is not supported: an object without a type',
     ],
     [
       'one inside a sequence',
