@@ -12,7 +12,9 @@ use crate::names::{Place, Role, role_of};
 use crate::safetensors::open_safetensors;
 use crate::tensor::Tensor;
 
-const MAX_JSON_BYTES: u64 = 256 << 20;
+const MAX_INDEX_BYTES: u64 = 256 << 20;
+/// A parsed JSON value takes up to a hundred times its text, so configs are held far below what an index may be.
+const MAX_CONFIG_BYTES: u64 = 1 << 20;
 const MAX_MTP_HEADS: usize = 16;
 
 /// An opened checkpoint. Weights stay in the mapped files; nothing is read into memory but headers and the config.
@@ -34,8 +36,8 @@ impl Checkpoint {
     pub fn open(directory: &Path) -> Result<Checkpoint> {
         let config_path = directory.join("config.json");
         let generation_path = directory.join("generation_config.json");
-        let text = read_text(&config_path)?;
-        let generation = if generation_path.is_file() { Some(read_text(&generation_path)?) } else { None };
+        let text = read_config(&config_path)?;
+        let generation = if generation_path.is_file() { Some(read_config(&generation_path)?) } else { None };
         let generation = generation.as_deref().map(|text| (generation_path.as_path(), text));
         let config = ModelConfig::parse(&config_path, &text, generation)?;
 
@@ -89,10 +91,18 @@ impl Checkpoint {
     }
 }
 
-fn read_text(path: &Path) -> Result<String> {
+/// The text of config.json or generation_config.json; whatever is wrong inside it is a fault of the config.
+fn read_config(path: &Path) -> Result<String> {
+    read_text(path, MAX_CONFIG_BYTES).map_err(|error| match error {
+        Error::Malformed { file, problem } => Error::ConfigMalformed { file, problem },
+        other => other,
+    })
+}
+
+fn read_text(path: &Path, most: u64) -> Result<String> {
     let missing = |error: std::io::Error| Error::MissingFile { file: path.into(), problem: error.to_string() };
     let bytes = fs::metadata(path).map_err(missing)?.len();
-    if bytes > MAX_JSON_BYTES {
+    if bytes > most {
         return Err(Error::Malformed { file: path.into(), problem: format!("{bytes} bytes are too many for JSON") });
     }
     let bytes = fs::read(path).map_err(missing)?;
@@ -100,7 +110,7 @@ fn read_text(path: &Path) -> Result<String> {
 }
 
 fn open_shards(directory: &Path, index_path: &Path) -> Result<HashMap<String, Tensor>> {
-    let weight_map = WeightMap::parse(index_path, &read_text(index_path)?)?;
+    let weight_map = WeightMap::parse(index_path, &read_text(index_path, MAX_INDEX_BYTES)?)?;
     let files: BTreeSet<&str> = weight_map.entries.iter().map(|(_, file)| file.as_str()).collect();
     let mut found: HashMap<(String, &str), Tensor> = HashMap::new();
     for file in files {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::error::Result;
-use crate::fields::Fields;
+use crate::fields::{Fields, whole};
 
 /// Bounds that keep all products of sizes far inside 64 bits.
 const MAX_WIDTH: usize = 1 << 20;
@@ -17,6 +17,9 @@ const MAX_LAYERS: usize = 1 << 10;
 /// Expert ids travel as 16 bits.
 const MAX_EXPERTS: usize = 1 << 16;
 const MAX_POSITIONS: usize = 1 << 30;
+/// Scales at or near zero leave nothing of what they scale.
+const SMALLEST_SCALE: f64 = 1e-6;
+const ARCHITECTURES: [&str; 2] = ["MiMoV2FlashForCausalLM", "MiMoV2ForCausalLM"];
 
 /// A model's sizes and constants.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,8 +37,8 @@ pub struct ModelConfig {
     pub value_scale: f32,
     /// q, k and v have biases.
     pub attention_bias: bool,
-    /// q, k and v are stored in one tensor.
-    pub fused_qkv: bool,
+    /// How rows of q, k and v lie where they are stored in one tensor.
+    pub fused_rows: FusedRows,
     /// Width of dense feed-forwards, MTP heads included.
     pub dense_width: usize,
     /// Present when a layer has experts.
@@ -47,6 +50,15 @@ pub struct ModelConfig {
     pub eos_token_ids: Vec<u32>,
     /// Rows and columns that share a scale in FP8 weights.
     pub fp8_block: [usize; 2],
+}
+
+/// Order of rows in a fused `qkv_proj`; shapes do not tell one from the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FusedRows {
+    /// As many shards as a global layer has KV heads, each [Q | K | V]: the released models.
+    Sharded,
+    /// [Q | K | V] once, as transformers writes it: `fused_qkv_weight_order` is "plain".
+    Plain,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +115,26 @@ impl ModelConfig {
         if let Some((file, text)) = generation {
             eos_token_ids.extend(token_ids(&Fields::parse(file, text)?, "eos_token_id")?);
         }
+        let vocab_size = fields.size("vocab_size", MAX_VOCAB)?;
         eos_token_ids.sort_unstable();
         eos_token_ids.dedup();
+        if eos_token_ids.last().is_some_and(|&id| id as usize >= vocab_size) {
+            return Err(fields
+                .invalid("eos_token_id", &format!("with generation_config.json, ids must lie below {vocab_size}")));
+        }
         Ok(ModelConfig {
-            vocab_size: fields.size("vocab_size", MAX_VOCAB)?,
+            vocab_size,
             hidden_size: fields.size("hidden_size", MAX_WIDTH)?,
             context_length: fields.size("max_position_embeddings", MAX_POSITIONS)?,
             global,
             sliding,
-            value_scale: fields.optional_number("attention_value_scale", -1e6, 1e6)?.unwrap_or(1.0) as f32,
+            // null is no scaling; zero would leave no attention and is taken for a mistake.
+            value_scale: fields.optional_number("attention_value_scale", SMALLEST_SCALE, 1e6)?.unwrap_or(1.0) as f32,
             attention_bias: fields.flag("attention_bias", false)?,
-            fused_qkv: fields.get("attention_projection_layout").is_some_and(|layout| layout == "fused_qkv"),
+            fused_rows: match fields.get("fused_qkv_weight_order") {
+                Some(order) if order == "plain" => FusedRows::Plain,
+                _ => FusedRows::Sharded,
+            },
             dense_width: fields.size("intermediate_size", MAX_WIDTH)?,
             moe: if has_moe { Some(moe(&fields)?) } else { None },
             eps: fields.number(eps_field, 0.0, 1.0)? as f32,
@@ -127,6 +148,14 @@ impl ModelConfig {
 
 fn refuse_unknown_kinds(fields: &Fields) -> Result<()> {
     fields.require_one_of("model_type", &[json!("mimo_v2_flash"), json!("mimo_v2"), json!("")])?;
+    match fields.list("architectures")? {
+        Some(names) if !names.iter().any(|name| ARCHITECTURES.iter().any(|known| name == known)) => {
+            let found = Value::from(names).to_string();
+            return Err(fields.unsupported("architectures", &found, &ARCHITECTURES.join(", ")));
+        }
+        None if fields.get("model_type").is_none() => return Err(fields.missing("model_type")),
+        _ => {}
+    }
     fields.require_one_of("hidden_act", &[json!("silu")])?;
     fields.require_one_of("scoring_func", &[json!("sigmoid")])?;
     fields.require_one_of("topk_method", &[json!("noaux_tc")])?;
@@ -134,7 +163,8 @@ fn refuse_unknown_kinds(fields: &Fields) -> Result<()> {
     fields.require_one_of("topk_group", &[json!(1)])?;
     fields.require_one_of("n_shared_experts", &[json!(0)])?;
     fields.require_one_of("attention_projection_layout", &[json!("split"), json!("fused_qkv")])?;
-    fields.require_one_of("attention_dropout", &[json!(0.0), json!(0)])?;
+    fields.require_one_of("fused_qkv_weight_order", &[json!("interleaved"), json!("plain")])?;
+    fields.require_one_of("moe_router_dtype", &[json!("float32"), json!("bfloat16")])?;
     if let Some(scaling) = fields.object("rope_scaling")? {
         require_default_rope(&scaling)?;
     }
@@ -290,7 +320,7 @@ fn moe(fields: &Fields) -> Result<MoeConfig> {
         top_k,
         width: fields.size("moe_intermediate_size", MAX_WIDTH)?,
         normalise: fields.flag("norm_topk_prob", true)?,
-        scale: fields.optional_number("routed_scaling_factor", 0.0, 1e6)?.unwrap_or(1.0) as f32,
+        scale: fields.optional_number("routed_scaling_factor", SMALLEST_SCALE, 1e6)?.unwrap_or(1.0) as f32,
     })
 }
 
@@ -304,8 +334,7 @@ fn fp8_block(fields: &Fields) -> Result<[usize; 2]> {
     quantization.require_one_of("activation_scheme", &[json!("dynamic")])?;
     quantization.require_one_of("store_dtype", &[json!("fp8")])?;
     let Some(list) = quantization.list("weight_block_size")? else { return Ok([128, 128]) };
-    let sizes: Vec<usize> =
-        list.iter().filter_map(Value::as_u64).filter_map(|size| usize::try_from(size).ok()).collect();
+    let sizes: Vec<usize> = list.iter().filter_map(whole).filter_map(|size| usize::try_from(size).ok()).collect();
     match sizes[..] {
         [rows, cols] if list.len() == 2 && (1..=MAX_WIDTH).contains(&rows) && (1..=MAX_WIDTH).contains(&cols) => {
             Ok([rows, cols])
@@ -316,10 +345,7 @@ fn fp8_block(fields: &Fields) -> Result<[usize; 2]> {
 
 fn token_ids(fields: &Fields, field: &str) -> Result<Vec<u32>> {
     let one = |value: &Value| {
-        value
-            .as_u64()
-            .and_then(|id| u32::try_from(id).ok())
-            .ok_or_else(|| fields.invalid(field, "it must be token ids"))
+        whole(value).and_then(|id| u32::try_from(id).ok()).ok_or_else(|| fields.invalid(field, "it must be token ids"))
     };
     match fields.get(field) {
         None => Ok(Vec::new()),

@@ -17,6 +17,9 @@ pub enum Error {
     TensorDtype { tensor: String, found: String, supported: &'static str },
     #[error("Tensor {tensor}: the scale grid is {found:?}, expected {plain:?} (row blocks){}.", per_head.map(|shape| format!(" or {shape:?} (per KV head)")).unwrap_or_default())]
     ScaleGrid { tensor: String, found: Vec<usize>, plain: [usize; 2], per_head: Option<[usize; 2]> },
+    /// A config file that is no JSON object.
+    #[error("{}: {problem}.", file.display())]
+    ConfigMalformed { file: PathBuf, problem: String },
     #[error("{}: {field} is {found}; {problem}.", file.display())]
     ConfigInvalid { file: PathBuf, field: String, found: String, problem: String },
     #[error("{}: {field} is {found}, which is not supported; supported: {supported}.", file.display())]
@@ -36,7 +39,7 @@ impl Error {
             Error::TensorMissing { .. } => "checkpoint-tensor-missing",
             Error::TensorShape { .. } | Error::ScaleGrid { .. } => "checkpoint-tensor-shape",
             Error::TensorDtype { .. } => "checkpoint-tensor-dtype",
-            Error::ConfigInvalid { .. } => "config-invalid",
+            Error::ConfigMalformed { .. } | Error::ConfigInvalid { .. } => "config-invalid",
             Error::ConfigUnsupported { .. } | Error::TensorUnsupported { .. } => "config-unsupported",
         }
     }

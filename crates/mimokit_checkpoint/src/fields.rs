@@ -16,7 +16,7 @@ pub(crate) struct Fields {
 impl Fields {
     /// Parses `text`, which must be an object.
     pub fn parse(file: &Path, text: &str) -> Result<Fields> {
-        let invalid = |problem: String| Error::Malformed { file: file.into(), problem };
+        let invalid = |problem: String| Error::ConfigMalformed { file: file.into(), problem };
         match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Ok(Fields { file: file.into(), prefix: String::new(), map }),
             Ok(_) => Err(invalid("it must hold a JSON object".into())),
@@ -33,6 +33,7 @@ impl Fields {
         self.map.contains_key(field)
     }
 
+    /// A nested object, `None` when absent or null.
     pub fn object(&self, field: &str) -> Result<Option<Fields>> {
         match self.get(field) {
             None => Ok(None),
@@ -45,10 +46,10 @@ impl Fields {
         }
     }
 
-    /// An integer in `1 ..= max`.
+    /// An integer in `1 ..= max`; 64.0 is one.
     pub fn optional_size(&self, field: &str, max: usize) -> Result<Option<usize>> {
         let Some(value) = self.get(field) else { return Ok(None) };
-        match value.as_u64().and_then(|number| usize::try_from(number).ok()) {
+        match whole(value).and_then(|number| usize::try_from(number).ok()) {
             Some(number) if (1..=max).contains(&number) => Ok(Some(number)),
             _ => Err(self.invalid(field, &format!("it must be an integer from 1 to {max}"))),
         }
@@ -95,10 +96,10 @@ impl Fields {
         }
         let mut chosen = Vec::with_capacity(length);
         for value in values {
-            if *value != no && *value != yes {
-                return Err(self.unsupported(field, &value.to_string(), &format!("{no} and {yes}")));
+            if !is_same(value, &no) && !is_same(value, &yes) {
+                return Err(self.unsupported(field, &shorten(&value.to_string()), &format!("{no} and {yes}")));
             }
-            chosen.push(*value == yes);
+            chosen.push(is_same(value, &yes));
         }
         Ok(Some(chosen))
     }
@@ -106,7 +107,7 @@ impl Fields {
     /// Refuses any value but the listed ones; absent and null pass.
     pub fn require_one_of(&self, field: &str, supported: &[Value]) -> Result<()> {
         match self.get(field) {
-            Some(value) if !supported.contains(value) => {
+            Some(value) if !supported.iter().any(|known| is_same(value, known)) => {
                 let names = supported.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
                 Err(self.unsupported(field, &shorten(&value.to_string()), &names))
             }
@@ -139,6 +140,20 @@ impl Fields {
             found: found.into(),
             supported: supported.into(),
         }
+    }
+}
+
+/// A whole number that a double holds exactly, however it is written: JSON does not tell 1 from 1.0.
+pub(crate) fn whole(value: &Value) -> Option<u64> {
+    const LARGEST: f64 = 9_007_199_254_740_991.0;
+    let number = value.as_f64()?;
+    ((0.0..=LARGEST).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+}
+
+fn is_same(value: &Value, known: &Value) -> bool {
+    match (value.as_f64(), known.as_f64()) {
+        (Some(a), Some(b)) => a == b,
+        _ => value == known,
     }
 }
 

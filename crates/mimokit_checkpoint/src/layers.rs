@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::checkpoint::Checkpoint;
-use crate::config::AttentionConfig;
+use crate::config::{AttentionConfig, FusedRows};
 use crate::error::{Error, Result};
 use crate::fp8_scales::{self, KvRows};
 use crate::linear::gather_rows;
@@ -94,7 +94,8 @@ impl Checkpoint {
             (config.heads * config.qk_dim, config.kv_heads * config.qk_dim, config.kv_heads * config.v_dim);
 
         let fused = name("qkv_proj.weight");
-        let [q, k, v] = if self.tensor(&fused).is_some() {
+        let is_fused = self.tensor(&fused).is_some();
+        let [q, k, v] = if is_fused {
             self.fused_qkv(&fused, config)?
         } else {
             let q = self.linear(&name("q_proj.weight"), q_rows, hidden)?;
@@ -102,14 +103,16 @@ impl Checkpoint {
             let [k, v] = self.key_value_linears(&name("k_proj.weight"), &name("v_proj.weight"), rows)?;
             [q, k, v]
         };
-        let biases = if self.config().attention_bias {
+        let biases = if self.config().attention_bias && is_fused {
+            Some(self.fused_biases(&name("qkv_proj.bias"), config)?)
+        } else if self.config().attention_bias {
             Some([
                 self.vector(&name("q_proj.bias"), q_rows)?,
                 self.vector(&name("k_proj.bias"), k_rows)?,
                 self.vector(&name("v_proj.bias"), v_rows)?,
             ])
         } else {
-            for part in ["q_proj.bias", "k_proj.bias", "v_proj.bias"] {
+            for part in ["q_proj.bias", "k_proj.bias", "v_proj.bias", "qkv_proj.bias"] {
                 self.refuse(&name(part), "the config says attention_bias is false")?;
             }
             None
@@ -185,48 +188,82 @@ impl Checkpoint {
         })
     }
 
-    /// Splits a fused projection: shards of [Q | K | V] rows, as many as the config's KV heads of global layers, with a scale grid that
-    /// restarts at each (MiMo-V2.5). Rows are copied; scales are shared.
+    /// Splits a fused projection. Rows are copied; scales are shared.
     fn fused_qkv(&self, name: &str, config: &AttentionConfig) -> Result<[Linear; 3]> {
-        let shards = self.config().global.kv_heads;
-        let (q, k, v) = (config.heads * config.qk_dim, config.kv_heads * config.qk_dim, config.kv_heads * config.v_dim);
-        let unsupported = |problem: String| Error::TensorUnsupported { tensor: name.into(), problem };
-        if !config.kv_heads.is_multiple_of(shards) {
-            return Err(unsupported(format!("{} KV heads do not divide into {shards} shards", config.kv_heads)));
-        }
-        let fused = self.unscaled(name, q + k + v, self.config().hidden_size)?;
-        if fused.dtype != Dtype::F8E4M3 {
-            // Re-exports in other types come as one plain [Q | K | V] or still in shards, and nothing in the file says which.
-            return Err(unsupported("fused projections are read in F8_E4M3 only".into()));
-        }
-        let grid = self.grid(name)?;
+        let rows = self.fused_rows(name, config)?;
+        let fused = self.unscaled(name, rows.total(), self.config().hidden_size)?;
         let block = self.config().fp8_block;
-        let col_blocks = fused.cols.div_ceil(block[1]);
-        let shard_rows = fused.rows / shards;
-        let expected = [shards * shard_rows.div_ceil(block[0]), col_blocks];
-        if [grid.rows, grid.cols] != expected {
-            let found = vec![grid.rows, grid.cols];
-            return Err(Error::ScaleGrid { tensor: grid.tensor, found, plain: expected, per_head: None });
-        }
-        let index = fp8_scales::per_shard_index(fused.rows, shards, block[0]);
-        let values: Arc<[f32]> = Arc::from(grid.values);
-        let part = |suffix: &str, first: usize, total: usize| {
-            let per_shard = total / shards;
-            let rows = move || (0..total).map(move |row| row / per_shard * shard_rows + first + row % per_shard);
-            Linear {
-                name: name.replace("qkv_proj", suffix),
-                rows: total,
-                cols: fused.cols,
-                dtype: fused.dtype,
-                bytes: gather_rows(&fused, rows()),
-                scales: Some(BlockScales {
-                    block_cols: block[1],
-                    col_blocks,
-                    row_index: rows().map(|row| index[row]).collect(),
-                    values: values.clone(),
-                }),
+        let scales = if fused.dtype == Dtype::F8E4M3 {
+            let grid = self.grid(name)?;
+            let shard_blocks = rows.shard().div_ceil(block[0]);
+            let expected = [rows.shards * shard_blocks, fused.cols.div_ceil(block[1])];
+            if [grid.rows, grid.cols] != expected {
+                let found = vec![grid.rows, grid.cols];
+                return Err(Error::ScaleGrid { tensor: grid.tensor, found, plain: expected, per_head: None });
             }
+            Some((fp8_scales::per_shard_index(rows.total(), rows.shards, block[0]), Arc::<[f32]>::from(grid.values)))
+        } else {
+            None
         };
-        Ok([part("q_proj", 0, q), part("k_proj", q / shards, k), part("v_proj", (q + k) / shards, v)])
+        let part = |part: usize| Linear {
+            name: name.replace("qkv_proj", ["q_proj", "k_proj", "v_proj"][part]),
+            rows: rows.parts[part],
+            cols: fused.cols,
+            dtype: fused.dtype,
+            bytes: gather_rows(&fused, rows.of(part)),
+            scales: scales.as_ref().map(|(index, values)| BlockScales {
+                block_cols: block[1],
+                col_blocks: fused.cols.div_ceil(block[1]),
+                row_index: rows.of(part).map(|row| index[row]).collect(),
+                values: values.clone(),
+            }),
+        };
+        Ok([part(0), part(1), part(2)])
+    }
+
+    fn fused_biases(&self, name: &str, config: &AttentionConfig) -> Result<[Vec<f32>; 3]> {
+        let rows = self.fused_rows(name, config)?;
+        let fused = self.vector(name, rows.total())?;
+        let part = |part: usize| rows.of(part).map(|row| fused[row]).collect();
+        Ok([part(0), part(1), part(2)])
+    }
+
+    fn fused_rows(&self, name: &str, config: &AttentionConfig) -> Result<FusedLayout> {
+        let parts = [config.heads * config.qk_dim, config.kv_heads * config.qk_dim, config.kv_heads * config.v_dim];
+        let shards = match self.config().fused_rows {
+            FusedRows::Plain => 1,
+            FusedRows::Sharded => self.config().global.kv_heads,
+        };
+        if !config.kv_heads.is_multiple_of(shards) {
+            return Err(Error::TensorUnsupported {
+                tensor: name.into(),
+                problem: format!("{} KV heads do not divide into {shards} shards", config.kv_heads),
+            });
+        }
+        Ok(FusedLayout { parts, shards })
+    }
+}
+
+/// Where the rows of q, k and v lie in a fused projection: `shards` times [Q | K | V].
+struct FusedLayout {
+    /// Rows of q, k and v, all shards together; each divides by `shards`.
+    parts: [usize; 3],
+    shards: usize,
+}
+
+impl FusedLayout {
+    fn total(&self) -> usize {
+        self.parts.iter().sum()
+    }
+
+    fn shard(&self) -> usize {
+        self.total() / self.shards
+    }
+
+    /// The fused rows of a part, in the part's own order.
+    fn of(&self, part: usize) -> impl Iterator<Item = usize> + use<> {
+        let first = self.parts[..part].iter().sum::<usize>() / self.shards;
+        let (rows, per_shard, shard) = (self.parts[part], self.parts[part] / self.shards, self.shard());
+        (0..rows).map(move |row| row / per_shard * shard + first + row % per_shard)
     }
 }

@@ -14,7 +14,7 @@ mod tensor;
 mod unique_map;
 
 pub use checkpoint::Checkpoint;
-pub use config::{AttentionConfig, LayerConfig, ModelConfig, MoeConfig};
+pub use config::{AttentionConfig, FusedRows, LayerConfig, ModelConfig, MoeConfig};
 pub use error::{Error, Result};
 pub use geometry::WeightBytes;
 pub use layers::{AttentionTensors, FfnTensors, MtpTensors, RouterTensors};

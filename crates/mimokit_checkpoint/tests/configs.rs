@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use mimokit_checkpoint::{Error, ModelConfig};
+use mimokit_checkpoint::{Error, FusedRows, ModelConfig};
 use serde_json::{Value, json};
 
 fn flash() -> Value {
@@ -60,7 +60,7 @@ fn its_siblings_differ_in_a_few_keys() {
         "rope_scaling": {"rope_type": "default", "type": "default"}
     })))
     .expect("reads");
-    assert_eq!((later.fused_qkv, later.global.rope_theta, later.context_length), (true, 1e7, 1_048_576));
+    assert_eq!((later.fused_rows, later.global.rope_theta, later.context_length), (FusedRows::Sharded, 1e7, 1_048_576));
 
     let mut flat = with(json!({
         "layernorm_epsilon": 1e-6, "moe_router_dtype": "bfloat16", "num_nextn_predict_layers": 3, "bos_token_id": null,

@@ -53,7 +53,7 @@ proptest! {
         file.add(&name("q_proj.weight"), "BF16", &[heads * qk_dim * 2, 16], &vec![0; heads * qk_dim * 2 * 32]);
         file.add(&name("o_proj.weight"), "BF16", &[16, heads * v_dim], &vec![0; heads * v_dim * 32]);
         file.add("model.layers.0.input_layernorm.weight", "BF16", &[16], &[0; 32]);
-        let config = format!(r#"{{"num_hidden_layers":1,"hidden_size":16,"intermediate_size":16,"num_attention_heads":{heads},
+        let config = format!(r#"{{"model_type":"mimo_v2_flash","num_hidden_layers":1,"hidden_size":16,"intermediate_size":16,"num_attention_heads":{heads},
             "num_key_value_heads":{heads},"head_dim":{},"v_head_dim":{v_dim},"hybrid_layer_pattern":[0],"moe_layer_freq":[0],
             "layernorm_epsilon":1e-5,"rope_theta":10000,"max_position_embeddings":64,"attention_value_scale":1,"vocab_size":8,
             "quantization_config":{{"quant_method":"fp8","weight_block_size":[16,8]}}}}"#, 2 * qk_dim);
@@ -71,5 +71,5 @@ proptest! {
 fn deep_nesting_is_refused() {
     let text = format!("{{\"a\":{}", "[".repeat(200_000));
     let error = ModelConfig::parse(Path::new("config.json"), &text, None).expect_err("refused");
-    assert_eq!(error.code(), "checkpoint-malformed");
+    assert_eq!(error.code(), "config-invalid");
 }

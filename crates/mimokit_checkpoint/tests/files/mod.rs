@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mimokit_checkpoint::{Checkpoint, Error, Place};
+
 pub fn fixture(path: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packages/fixtures/unpacked")).join(path)
 }
@@ -75,4 +77,31 @@ impl FileWriter {
         file.extend(self.data);
         file
     }
+}
+
+/// Finds and checks every tensor of the model, as loading does.
+pub fn read_everything(checkpoint: &Checkpoint) -> Result<(), Error> {
+    checkpoint.embedding()?;
+    checkpoint.final_norm()?;
+    checkpoint.head()?;
+    let places = (0..checkpoint.config().layers.len()).map(Place::Layer);
+    for place in places.chain((0..checkpoint.mtp_heads()).map(Place::Mtp)) {
+        checkpoint.attention(place)?;
+        checkpoint.feed_forward_norm(place)?;
+        match (place, &checkpoint.config().moe) {
+            (Place::Layer(layer), Some(moe)) if checkpoint.config().layers[layer].moe => {
+                checkpoint.router(layer, moe.experts)?;
+                for expert in 0..moe.experts {
+                    checkpoint.expert(layer, expert, moe.width)?;
+                }
+            }
+            _ => {
+                checkpoint.dense_ffn(place)?;
+            }
+        }
+        if let Place::Mtp(head) = place {
+            checkpoint.mtp(head)?;
+        }
+    }
+    Ok(())
 }
