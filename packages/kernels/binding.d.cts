@@ -82,6 +82,7 @@ export interface ModelInfo {
   eosTokenIds: Array<number>
   layers: number
   moeLayers: number
+  experts: number
   topK: number
   blockBytes: number
   windowBytes: number

@@ -15,6 +15,7 @@ class NullRunner implements ModelRunner {
     eosTokenIds: [0],
     layers: 48,
     moeLayers: 47,
+    experts: 256,
     topK: 8,
     blockBytes: 1,
     windowBytes: 1,

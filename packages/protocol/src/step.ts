@@ -78,6 +78,8 @@ export interface ModelInfo {
   eosTokenIds: readonly number[];
   layers: number;
   moeLayers: number;
+  /** Experts of each MoE layer, 0 without MoE. */
+  experts: number;
   /** Experts chosen per token and MoE layer. */
   topK: number;
   /** Bytes of one block of the global layers, and of one window of the sliding and MTP layers. */

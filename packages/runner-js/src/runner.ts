@@ -70,6 +70,7 @@ class JsRunner implements ModelRunner, Inspector {
       eosTokenIds: config.eosTokenIds,
       layers: config.layers,
       moeLayers: config.sparse.filter(Boolean).length,
+      experts: config.experts,
       topK: config.topK,
       blockBytes: geometry.blockBytes,
       windowBytes: geometry.windowBytes,

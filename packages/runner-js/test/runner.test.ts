@@ -28,6 +28,7 @@ test('the info and the number of heads come from config and tensors', async () =
     eosTokenIds: [511],
     layers: 6,
     moeLayers: 5,
+    experts: 8,
     topK: 2,
     // 2 global layers x 16 positions x 1 head x (48 + 32) x 4 bytes
     blockBytes: 10240,

@@ -82,6 +82,7 @@ export class MockRunner implements ModelRunner {
       eosTokenIds: [vocabSize - 1],
       layers: 4,
       moeLayers,
+      experts,
       topK,
       blockBytes: 1024 * blockTokens,
       windowBytes: 2048 * this.#ring,
