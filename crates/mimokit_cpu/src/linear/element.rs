@@ -1,11 +1,23 @@
-//! Stored elements of a weight: how sixteen of them become lanes.
+//! Stored elements of a weight: how sixteen of them, or sixty-four, become lanes.
 
 use crate::simd::{LANES, Simd};
 
-/// One storage type. `load` takes exactly `BYTES * 16` bytes.
+/// Elements that `Element::load_line` takes.
+pub(crate) const LINE: usize = 4 * LANES;
+
+/// One storage type. `load` takes exactly `BYTES * 16` bytes, `load_line` four times as many.
 pub(crate) trait Element {
     const BYTES: usize;
     fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V;
+    /// Sixty-four elements in order; some instruction sets decode so many at a lower price.
+    #[inline(always)]
+    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
+        let mut vectors = [simd.zero(); 4];
+        for (i, vector) in vectors.iter_mut().enumerate() {
+            *vector = Self::load(simd, &line[i * LANES * Self::BYTES..][..LANES * Self::BYTES]);
+        }
+        vectors
+    }
 }
 
 /// E4M3, as the value times 2^-120 (`simd::E4M3_LIFT`, twice, undoes it).
@@ -18,6 +30,10 @@ impl Element for E4m3 {
     #[inline(always)]
     fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
         simd.e4m3(exactly(sixteen))
+    }
+    #[inline(always)]
+    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
+        simd.e4m3_line(exactly(line))
     }
 }
 

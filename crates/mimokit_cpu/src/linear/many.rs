@@ -1,22 +1,22 @@
-//! Weight rows against many activation rows: a panel of the weight is decoded once into the cache, tiles of registers stream
-//! past it. The order of every output element is that of few.rs, so the bits are the same. Bound: fused multiply-adds.
+//! Weight rows against many activation rows: panels of the weight are decoded once into the cache, tiles of registers stream past
+//! them. The order of every output element is that of few.rs, so the bits are the same. Bound: fused multiply-adds.
 
-use super::element::{Element, load_short, sixteen};
+use super::element::{Element, LINE, load_short, sixteen};
+use super::scaled::scale_row;
+use super::{RowsOf, SEGMENT};
 use crate::buffers::buffer;
-use crate::fp8::BLOCK;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Weight rows of a panel, and its columns: 16 KiB decoded.
-pub(super) const PANEL_ROWS: usize = 8;
-const PANEL_COLUMNS: usize = 4 * BLOCK;
-/// Blocks of a panel, when they are as short as a vector.
-const PANEL_BLOCKS: usize = PANEL_COLUMNS / LANES;
+/// Weight rows of a panel: 16 KiB decoded.
+pub(super) const PANEL_ROWS: usize = 16;
+/// Weight rows that share the scaled activations of a segment.
+pub(super) const RUN_ROWS: usize = 64;
 /// Activation rows that share one decoding of a panel.
-const CHUNK: usize = 48;
+const CHUNK: usize = 96;
 
 /// Products of weight rows with any number of activation rows; `out` is [x.len(), rows.len()].
 pub(super) struct Many<'a, E> {
-    pub(super) weights: super::RowsOf<'a>,
+    pub(super) weights: RowsOf<'a>,
     pub(super) x: &'a [&'a [f32]],
     pub(super) x_scales: &'a [&'a [f32]],
     pub(super) rows: std::ops::Range<usize>,
@@ -29,59 +29,79 @@ impl<E: Element> Kernel for Many<'_, E> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        if S::REGISTERS >= 32 { self.panels::<S, 4, 4>(simd) } else { self.panels::<S, 2, 3>(simd) }
+        if S::REGISTERS >= 32 { self.tiles::<S, 4, 6>(simd) } else { self.tiles::<S, 2, 3>(simd) }
     }
 }
 
 impl<E: Element> Many<'_, E> {
     /// R weight rows times T activation rows are one tile. R divides `PANEL_ROWS`, T divides `CHUNK`.
     #[inline(always)]
-    fn panels<S: Simd, const R: usize, const T: usize>(self, simd: S) {
-        let columns = self.weights.columns;
+    fn tiles<S: Simd, const R: usize, const T: usize>(self, simd: S) {
+        let mut panel = buffer(PANEL_ROWS * SEGMENT);
+        let mut running = buffer(RUN_ROWS * CHUNK * LANES);
+        let mut inputs = buffer(if self.weights.scales.is_some() { CHUNK * SEGMENT } else { 0 });
         let count = self.rows.len();
-        let mut panel = buffer(PANEL_ROWS * PANEL_COLUMNS);
-        let mut running = buffer(PANEL_ROWS * CHUNK * LANES);
-        let mut scales = [[1.0; PANEL_BLOCKS]; PANEL_ROWS];
-        for first in self.rows.clone().step_by(PANEL_ROWS) {
-            let rows = PANEL_ROWS.min(self.rows.end - first);
-            for (chunk, x) in self.x.chunks(CHUNK).enumerate() {
-                let x_scales = &self.x_scales[chunk * CHUNK..][..x.len()];
-                running.fill(0.0);
-                for from in (0..columns).step_by(PANEL_COLUMNS) {
-                    let to = columns.min(from + PANEL_COLUMNS);
-                    let stride = (to - from).next_multiple_of(LANES);
-                    for r in 0..rows {
-                        let bytes = &self.weights.row(first + r)[from * E::BYTES..to * E::BYTES];
-                        decode::<S, E>(simd, bytes, &mut panel[r * stride..(r + 1) * stride]);
-                        for (index, column) in (from..to).step_by(self.weights.block).enumerate() {
-                            scales[r][index] = self.weights.scale(first + r, column);
-                        }
-                    }
-                    // Rows past the end repeat what the panel holds already; their sums are not used.
-                    for tile_x in (0..x.len()).step_by(T) {
-                        let tokens: [usize; T] = std::array::from_fn(|t| (tile_x + t).min(x.len() - 1));
-                        for tile_row in (0..rows).step_by(R) {
-                            let tile = &mut running[(tile_x * PANEL_ROWS + tile_row * T) * LANES..][..R * T * LANES];
-                            let w = &panel[tile_row * stride..(tile_row + R) * stride];
-                            let inputs: [&[f32]; T] = std::array::from_fn(|t| &x[tokens[t]][from..from + stride]);
-                            let input_scales = tokens.map(|token| x_scales[token].get(from / BLOCK..).unwrap_or(&[]));
-                            let scales = &scales[tile_row..tile_row + R];
-                            let block = self.weights.block;
-                            // The usual block as a constant, so that its loop is unrolled.
-                            if block == BLOCK {
-                                tile_products::<S, R, T>(simd, w, (stride, BLOCK), inputs, scales, input_scales, tile);
-                            } else {
-                                tile_products::<S, R, T>(simd, w, (stride, block), inputs, scales, input_scales, tile);
-                            }
-                        }
+        for (chunk, (x, x_scales)) in self.x.chunks(CHUNK).zip(self.x_scales.chunks(CHUNK)).enumerate() {
+            let mut first = self.rows.start;
+            while first < self.rows.end {
+                let rows = self.weights.end_of_run(first, self.rows.end.min(first + RUN_ROWS)) - first;
+                self.run_of_rows::<S, R, T>(simd, (first, rows), x, x_scales, &mut panel, &mut inputs, &mut running);
+                for t in 0..x.len() {
+                    let out = &mut self.out[(chunk * CHUNK + t) * count + first - self.rows.start..][..rows];
+                    for (r, out) in out.iter_mut().enumerate() {
+                        let lanes = tile_start::<R, T>(r, t) + (r % R * T + t % T) * LANES;
+                        *out = simd.sum(simd.load(sixteen(&running[lanes..], 0))) * self.weights.factor;
                     }
                 }
-                for t in 0..x.len() {
-                    for r in 0..rows {
-                        let tile = (t / T * T) * PANEL_ROWS + (r / R * R) * T;
-                        let lanes = sixteen(&running, tile + (r % R) * T + t % T);
-                        let sum = simd.sum(simd.load(lanes)) * self.weights.factor;
-                        self.out[(chunk * CHUNK + t) * count + (first - self.rows.start) + r] = sum;
+                first += rows;
+            }
+        }
+    }
+
+    /// Running lanes of `rows` weight rows from `first` on, which share their scales, with all of `x`.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "three of them are scratch that outlives the runs")]
+    fn run_of_rows<S: Simd, const R: usize, const T: usize>(
+        &self,
+        simd: S,
+        (first, rows): (usize, usize),
+        x: &[&[f32]],
+        x_scales: &[&[f32]],
+        panel: &mut [f32],
+        inputs: &mut [f32],
+        running: &mut [f32],
+    ) {
+        let columns = self.weights.columns;
+        running[..RUN_ROWS * x.len().next_multiple_of(T) * LANES].fill(0.0);
+        for from in (0..columns).step_by(SEGMENT) {
+            let to = columns.min(from + SEGMENT);
+            let stride = (to - from).next_multiple_of(LANES);
+            for (t, to) in inputs.chunks_exact_mut(stride).enumerate().take(x.len()) {
+                scale_row(simd, &self.weights, first, from, &x[t][from..from + stride], x_scales[t], to);
+            }
+            let input = |t: usize| {
+                if self.weights.scales.is_some() { &inputs[t * stride..][..stride] } else { &x[t][from..][..stride] }
+            };
+            for panel_row in (0..rows).step_by(PANEL_ROWS) {
+                let panel_rows = PANEL_ROWS.min(rows - panel_row);
+                for r in 0..panel_rows {
+                    let bytes = &self.weights.row(first + panel_row + r)[from * E::BYTES..to * E::BYTES];
+                    decode::<S, E>(simd, bytes, &mut panel[r * stride..][..stride]);
+                }
+                // Rows past the end repeat what scratch holds already; their sums are not used.
+                for tile_x in (0..x.len()).step_by(T) {
+                    let inputs: [&[f32]; T] = std::array::from_fn(|t| input((tile_x + t).min(x.len() - 1)));
+                    for tile_row in (0..panel_rows).step_by(R) {
+                        let start = tile_start::<R, T>(panel_row + tile_row, tile_x);
+                        let tile = &mut running[start..][..R * T * LANES];
+                        let w: [&[f32]; R] = std::array::from_fn(|r| &panel[(tile_row + r) * stride..][..stride]);
+                        // The usual length as a constant, so that its loop is unrolled.
+                        if stride == SEGMENT {
+                            let (w, inputs) = (w.map(|w| &w[..SEGMENT]), inputs.map(|x| &x[..SEGMENT]));
+                            tile_products::<S, R, T>(simd, w, inputs, SEGMENT, tile);
+                        } else {
+                            tile_products::<S, R, T>(simd, w, inputs, stride, tile);
+                        }
                     }
                 }
             }
@@ -89,8 +109,22 @@ impl<E: Element> Many<'_, E> {
     }
 }
 
+/// Where the running lanes of the tile of weight row `r` and activation row `t` begin.
+#[inline(always)]
+fn tile_start<const R: usize, const T: usize>(r: usize, t: usize) -> usize {
+    (t / T * (RUN_ROWS / R) + r / R) * R * T * LANES
+}
+
 #[inline(always)]
 fn decode<S: Simd, E: Element>(simd: S, bytes: &[u8], to: &mut [f32]) {
+    let whole = bytes.len() / (LINE * E::BYTES);
+    for line in 0..whole {
+        let lanes = E::load_line(simd, &bytes[line * LINE * E::BYTES..][..LINE * E::BYTES]);
+        for (lanes, to) in lanes.into_iter().zip(to[line * LINE..][..LINE].as_chunks_mut::<LANES>().0) {
+            simd.store(lanes, to);
+        }
+    }
+    let (bytes, to) = (&bytes[whole * LINE * E::BYTES..], &mut to[whole * LINE..]);
     for (part, to) in bytes.chunks(LANES * E::BYTES).zip(to.as_chunks_mut::<LANES>().0) {
         let is_whole = part.len() == LANES * E::BYTES;
         let lanes = if is_whole { E::load(simd, part) } else { load_short::<S, E>(simd, part) };
@@ -98,43 +132,32 @@ fn decode<S: Simd, E: Element>(simd: S, bytes: &[u8], to: &mut [f32]) {
     }
 }
 
+/// Adds the sums of a segment of `stride` columns to the running lanes of a tile.
 #[inline(always)]
 fn tile_products<S: Simd, const R: usize, const T: usize>(
     simd: S,
-    panel: &[f32],
-    (stride, block): (usize, usize),
+    w: [&[f32]; R],
     x: [&[f32]; T],
-    scales: &[[f32; PANEL_BLOCKS]],
-    x_scales: [&[f32]; T],
+    stride: usize,
     running: &mut [f32],
 ) {
-    let w: [&[f32]; R] = std::array::from_fn(|r| &panel[r * stride..(r + 1) * stride]);
-    for (index, from) in (0..stride).step_by(block).enumerate() {
-        let to = stride.min(from + block);
-        let mut sums = [[simd.zero(); T]; R];
-        for at in (from..to).step_by(LANES) {
-            let mut wide = [simd.zero(); R];
-            for r in 0..R {
-                // SAFETY: `at + 16 <= stride`, a multiple of sixteen and the length of `w[r]`.
-                wide[r] = simd.load(unsafe { lanes_at(w[r], at) });
-            }
-            for t in 0..T {
-                // SAFETY: as above, of `x[t]`.
-                let input = simd.load(unsafe { lanes_at(x[t], at) });
-                for r in 0..R {
-                    sums[r][t] = simd.fma(wide[r], input, sums[r][t]);
-                }
-            }
-        }
+    let mut sums = [[simd.zero(); T]; R];
+    for at in (0..stride).step_by(LANES) {
+        let mut wide = [simd.zero(); R];
         for r in 0..R {
-            for t in 0..T {
-                let lanes = &mut running[(r * T + t) * LANES..][..LANES];
-                let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
-                let factor = super::few::scaled(scales[r][index], x_scales[t], from);
-                let old = simd.load(lanes);
-                simd.store(simd.fma(sums[r][t], simd.splat(factor), old), lanes);
+            // SAFETY: `at + 16 <= stride`, a multiple of sixteen and the length of `w[r]`.
+            wide[r] = simd.load(unsafe { lanes_at(w[r], at) });
+        }
+        for t in 0..T {
+            // SAFETY: as above, of `x[t]`.
+            let input = simd.load(unsafe { lanes_at(x[t], at) });
+            for r in 0..R {
+                sums[r][t] = simd.fma(wide[r], input, sums[r][t]);
             }
         }
+    }
+    for (lanes, sums) in running.as_chunks_mut::<LANES>().0.iter_mut().zip(sums.as_flattened()) {
+        simd.store(simd.add(simd.load(lanes), *sums), lanes);
     }
 }
 

@@ -7,6 +7,7 @@ mod element;
 mod few;
 mod many;
 mod rows;
+mod scaled;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -26,8 +27,10 @@ use crate::{Act, CpuBackend};
 const FEW: usize = 4;
 /// From more rows than this on, panels pay.
 const MANY: usize = 6;
+/// Columns summed in one go, see few.rs: long enough to cost little, short enough that a processor has several in flight.
+const SEGMENT: usize = 2 * BLOCK;
 /// Weight bytes worth handing to a thread.
-const TASK_BYTES: usize = 64 * 1024;
+const TASK_BYTES: usize = 256 * 1024;
 
 /// A weight in the bytes of its checkpoint.
 #[derive(Debug)]
@@ -103,7 +106,7 @@ struct RowsOf<'a> {
     row_bytes: usize,
     columns: usize,
     scales: Option<&'a BlockScales>,
-    /// Columns summed before the scale is applied: the scale's, but not more than an activation's group.
+    /// Columns that share a scale, not more than an activation's group.
     block: usize,
     /// What a finished sum is multiplied by: the second half of the E4M3 lift.
     factor: f32,
@@ -115,15 +118,17 @@ impl<'a> RowsOf<'a> {
         &self.bytes[row * self.row_bytes..(row + 1) * self.row_bytes]
     }
 
-    /// The scales of a row, none where there are none, and how many `block`s share one.
-    #[inline(always)]
-    fn scales_of(&self, row: usize) -> (&'a [f32], usize) {
-        self.scales.map_or((&[], 1), |scales| (scales.row(row), scales.block_cols / self.block))
-    }
-
     #[inline(always)]
     fn scale(&self, row: usize, column: usize) -> f32 {
         self.scales.map_or(1.0, |scales| scales.row(row)[column / scales.block_cols])
+    }
+
+    /// The first row after `row`, at most `end`, that has other scales than it.
+    #[inline(always)]
+    fn end_of_run(&self, row: usize, end: usize) -> usize {
+        let Some(scales) = self.scales else { return end };
+        let index = &scales.row_index[row..end];
+        row + index.iter().position(|&block_row| block_row != index[0]).unwrap_or(index.len())
     }
 }
 
@@ -192,9 +197,10 @@ fn few_rows<E: Element, const T: usize>(
 
 /// How many weight rows make one task: enough bytes to be worth it, whole panels, and work for every thread.
 pub(crate) fn task_rows(matrix: &Matrix, tokens: usize, threads: usize) -> usize {
-    let bytes = TASK_BYTES.div_ceil(matrix.row_bytes().max(1)).div_ceil(tokens.max(1));
-    let share = matrix.rows().div_ceil(threads);
-    bytes.min(share).max(1).next_multiple_of(many::PANEL_ROWS)
+    let rows = if tokens > MANY { many::RUN_ROWS } else { TASK_BYTES.div_ceil(matrix.row_bytes().max(1)) };
+    // Several tasks for each thread, so that none waits long for another's last one.
+    let share = matrix.rows().div_ceil(4 * threads);
+    rows.min(share).max(1).next_multiple_of(many::PANEL_ROWS)
 }
 
 /// y = W x for all rows of the input, by all threads.

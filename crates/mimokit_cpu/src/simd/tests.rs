@@ -37,7 +37,10 @@ impl Kernel for Everything<'_> {
             simd.e4m3(quarter),
             exp(simd, c),
             silu(simd, a),
-        ] {
+        ]
+        .into_iter()
+        .chain(simd.e4m3_line(self.bytes))
+        {
             let mut out = [0.0; LANES];
             simd.store(lanes, &mut out);
             bits.extend(out.map(f32::to_bits));
@@ -75,6 +78,33 @@ impl Kernel for Decode<'_> {
         let mut out = [0.0; LANES];
         simd.store(simd.mul(simd.mul(simd.e4m3(self.0), lift), lift), &mut out);
         out
+    }
+}
+
+struct DecodeLine<'a>(&'a [u8; 64]);
+
+impl Kernel for DecodeLine<'_> {
+    type Output = [[f32; LANES]; 4];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> [[f32; LANES]; 4] {
+        let mut out = [[0.0; LANES]; 4];
+        for (lanes, out) in simd.e4m3_line(self.0).into_iter().zip(&mut out) {
+            simd.store(lanes, out);
+        }
+        out
+    }
+}
+
+#[test]
+fn a_line_decodes_as_its_quarters_do() {
+    for first in 0..4 {
+        let line: [u8; 64] = std::array::from_fn(|i| (64 * first + i) as u8);
+        let expected = dispatch(Level::Scalar, DecodeLine(&line));
+        for level in Level::available() {
+            let found = dispatch(level, DecodeLine(&line));
+            assert_eq!(found.map(|lanes| lanes.map(f32::to_bits)), expected.map(|lanes| lanes.map(f32::to_bits)));
+        }
     }
 }
 
