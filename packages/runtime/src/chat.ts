@@ -10,7 +10,7 @@ import {
   type TokenLogprob,
   type Tool,
 } from '@mimokit/protocol';
-import type { Tokenizer } from '@mimokit/tokenizer';
+import type { EncodeOptions, Tokenizer } from '@mimokit/tokenizer';
 import { AnswerReader, type ThinkIds } from './answer.ts';
 import { createChatStream } from './chat-stream.ts';
 import type { Engine } from './engine.ts';
@@ -21,10 +21,17 @@ import type { IdText } from './guide-text.ts';
 import { StopText } from './stop-text.ts';
 import { TurnMemory } from './turn-memory.ts';
 
+/** What encodes long prompts elsewhere: a pool of @mimokit/tokenizer/pool over the tokenizer's vocabulary. */
+export interface PromptEncoder {
+  encode(text: string, options: Required<Pick<EncodeOptions, 'literal'>>): Promise<Int32Array>;
+}
+
 export interface ChatParts {
   engine: Engine;
   tokenizer: Tokenizer;
   template: ChatTemplate;
+  /** For prompts that would hold this thread up; default: it encodes them itself. */
+  encoder?: PromptEncoder | undefined;
   /** Default `local`. */
   modelId?: string;
   /** Ids that end an answer; default: the template's stop tokens and the model's end-of-sequence ids. */
@@ -52,10 +59,16 @@ export function chatStopIds({ engine, tokenizer, template }: ChatParts): number[
   return [...ids];
 }
 
-interface Prompt extends RenderedPrompt {
-  ids: Int32Array;
+/** UTF-16 units from which a prompt is given to the encoder; fewer take this thread about a millisecond. */
+const longText = 1 << 16;
+
+interface Rendered extends RenderedPrompt {
   tools: readonly Tool[];
   guide: Guide | undefined;
+}
+
+interface Prompt extends Rendered {
+  ids: Int32Array;
 }
 
 class EngineChat implements LocalChat {
@@ -63,6 +76,7 @@ class EngineChat implements LocalChat {
   readonly #engine: Engine;
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
+  readonly #encoder: PromptEncoder | undefined;
   readonly #stopIds: ReadonlySet<number>;
   readonly #thinkIds: ThinkIds;
   readonly #idText: IdText;
@@ -73,6 +87,7 @@ class EngineChat implements LocalChat {
     this.#engine = parts.engine;
     this.#tokenizer = parts.tokenizer;
     this.#template = parts.template;
+    this.#encoder = parts.encoder;
     this.#stopIds = new Set(parts.stopIds ?? chatStopIds(parts));
     const { tokenizer } = parts;
     const { specialTokens } = tokenizer;
@@ -93,15 +108,16 @@ class EngineChat implements LocalChat {
   }
 
   render(request: ChatRequest): { text: string; ids: Int32Array } {
-    const { text, ids } = this.#prompt(request);
-    return { text, ids };
+    const rendered = this.#rendered(request);
+    const { known, text, literal } = this.#unread(rendered);
+    return { text: rendered.text, ids: joined(known, this.#tokenizer.encode(text, { literal })) };
   }
 
   async *#run(request: ChatRequest, leaving: AbortController): AsyncGenerator<StreamEvent, void> {
     const { stop = [], signal } = request;
     // Checked before anything runs.
     void new StopText(stop);
-    const prompt = this.#prompt(request);
+    const prompt = await this.#prompt(request);
     const { output, tools } = prompt;
     const answer = new AnswerReader({
       decode: this.#tokenizer.decodeStream(),
@@ -135,7 +151,7 @@ class EngineChat implements LocalChat {
     }
   }
 
-  #prompt(request: ChatRequest): Prompt {
+  #rendered(request: ChatRequest): Rendered {
     const { messages, toolChoice, thinking, thinkingBudget, keepAllReasoning } = request;
     if (thinkingBudget !== undefined && (!Number.isSafeInteger(thinkingBudget) || thinkingBudget < 0)) {
       throw new MimoError('invalid-argument', `thinkingBudget is ${thinkingBudget}; it must be a count of tokens.`, {
@@ -154,21 +170,31 @@ class EngineChat implements LocalChat {
       endId: this.#template.stopTokens.map((token) => this.#tokenizer.specialTokens.get(token))[0] ?? firstStop,
     });
     const guide = chatGuide({ output: rendered.output, thinkingBudget, call, text: this.#idText });
-    return { ...rendered, tools, guide, ids: this.#encode(rendered) };
+    return { ...rendered, tools, guide };
   }
 
-  /** The ids of a prompt: those of a remembered turn as far as it goes, then the tokenizer's. */
-  #encode({ text, literal }: RenderedPrompt): Int32Array {
+  async #prompt(request: ChatRequest): Promise<Prompt> {
+    const rendered = this.#rendered(request);
+    const { known, text, literal } = this.#unread(rendered);
+    // Not awaited where it need not be: a short prompt reaches the engine in the turn it came in.
+    const encoded =
+      this.#encoder === undefined || text.length < longText
+        ? this.#tokenizer.encode(text, { literal })
+        : await this.#encoder.encode(text, { literal });
+    return { ...rendered, ids: joined(known, encoded) };
+  }
+
+  /** The ids of a remembered turn as far as the prompt repeats it, and the rest, which has to be encoded. */
+  #unread({
+    text,
+    literal,
+  }: RenderedPrompt): { known: Int32Array | undefined } & Pick<RenderedPrompt, 'text' | 'literal'> {
     const known = this.#memory.recall(text);
-    if (known === undefined) return this.#tokenizer.encode(text, { literal });
+    if (known === undefined) return { known, text, literal };
     const spans = literal
       .filter(({ end }) => end > known.length)
-      .map(({ start, end }) => ({ start: Math.max(0, start - known.length), end: end - known.length }));
-    const rest = this.#tokenizer.encode(text.slice(known.length), { literal: spans });
-    const ids = new Int32Array(known.ids.length + rest.length);
-    ids.set(known.ids);
-    ids.set(rest, known.ids.length);
-    return ids;
+      .map((span) => ({ ...span, start: Math.max(0, span.start - known.length), end: span.end - known.length }));
+    return { known: known.ids, text: text.slice(known.length), literal: spans };
   }
 
   /** An answer that ended by itself: when it comes back in the next prompt, its ids are known. */
@@ -199,4 +225,12 @@ class EngineChat implements LocalChat {
       ...(topLogprobs !== undefined && { topLogprobs }),
     };
   }
+}
+
+function joined(known: Int32Array | undefined, rest: Int32Array): Int32Array {
+  if (known === undefined) return rest;
+  const ids = new Int32Array(known.length + rest.length);
+  ids.set(known);
+  ids.set(rest, known.length);
+  return ids;
 }

@@ -1,5 +1,5 @@
 // What @mimokit/runtime offers.
-export { type ChatParts, createChat, type LocalChat } from './chat.ts';
+export { type ChatParts, createChat, type LocalChat, type PromptEncoder } from './chat.ts';
 export { createEngine, type Engine, type EngineParts } from './engine.ts';
 export {
   expertCost,

@@ -17,7 +17,7 @@ import {
 } from '@mimokit/protocol';
 import { createTokenizer, type Tokenizer } from '@mimokit/tokenizer';
 import { type CheckpointTexts, readCheckpointTexts } from './checkpoint-files.ts';
-import { type ChatParts, chatStopIds, createChat, type LocalChat } from './chat.ts';
+import { type ChatParts, chatStopIds, createChat, type LocalChat, type PromptEncoder } from './chat.ts';
 import { createEngine, type Engine, type EngineParts } from './engine.ts';
 import type { CacheReport } from './kv/why-miss.ts';
 import type { EngineStats } from './stats.ts';
@@ -30,6 +30,8 @@ export interface OpenModelOptions extends Omit<EngineParts, 'runner'> {
   template?: ChatTemplate | Profile | ProfileName;
   /** Default: tokenizer.json of the directory. */
   tokenizer?: Tokenizer;
+  /** For long prompts: a pool of @mimokit/tokenizer/pool, so that encoding does not hold up other answers. It stays yours. */
+  encoder?: PromptEncoder | undefined;
   /** Default: the directory's name. */
   modelId?: string;
 }
@@ -59,13 +61,14 @@ export async function openModel(directory: string, options: OpenModelOptions): P
     runnerOptions,
     template: _,
     tokenizer: __,
+    encoder,
     modelId = nameOf(directory),
     ...engineOptions
   } = options;
   const runner = await open(directory, { ...pickable(tokenizer, texts), ...runnerOptions });
   try {
     const engine = createEngine({ ...engineOptions, runner });
-    return new OpenedModel({ directory, runner, engine, tokenizer, template, modelId, texts });
+    return new OpenedModel({ directory, runner, engine, tokenizer, template, encoder, modelId, texts });
   } catch (error) {
     await runner.dispose();
     throw error;
@@ -94,6 +97,7 @@ interface OpenedParts {
   engine: Engine;
   tokenizer: Tokenizer | undefined;
   template: ChatTemplate;
+  encoder: PromptEncoder | undefined;
   modelId: string;
   texts: CheckpointTexts;
 }
@@ -109,7 +113,7 @@ class OpenedModel implements LocalModel {
   readonly #chat: LocalChat | undefined;
   readonly #stopIds: readonly number[];
 
-  constructor({ directory, runner, engine, tokenizer, template, modelId, texts }: OpenedParts) {
+  constructor({ directory, runner, engine, tokenizer, template, encoder, modelId, texts }: OpenedParts) {
     this.modelId = modelId;
     this.info = runner.info;
     this.hasTokenizer = tokenizer !== undefined;
@@ -119,7 +123,7 @@ class OpenedModel implements LocalModel {
     this.#tokenizer = tokenizer;
     const stopIds = new Set([...runner.info.eosTokenIds, ...texts.eosTokenIds]);
     if (tokenizer !== undefined) {
-      const parts: ChatParts = { engine, tokenizer, template, modelId };
+      const parts: ChatParts = { engine, tokenizer, template, encoder, modelId };
       for (const id of chatStopIds(parts)) stopIds.add(id);
       this.#chat = createChat({ ...parts, stopIds: [...stopIds] });
     }

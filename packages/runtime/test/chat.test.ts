@@ -8,8 +8,9 @@ import {
   type StreamEvent,
 } from '@mimokit/protocol';
 import { loadMimoTokenizer } from '@mimokit/tokenizer/mimo';
+import { openEncodePool } from '@mimokit/tokenizer/pool';
 import { describe, expect, test } from 'vitest';
-import { createChat, createEngine, type Engine } from '../src/index.ts';
+import { createChat, createEngine, type Engine, type PromptEncoder } from '../src/index.ts';
 import { MockRunner } from '../src/testing/index.ts';
 
 const tokenizer = await loadMimoTokenizer();
@@ -26,7 +27,10 @@ const call =
   '<tool_call>\n<function=add>\n<parameter=a>1</parameter>\n<parameter=b>2</parameter>\n</function>\n</tool_call>';
 
 /** An engine that emits the ids of a text, the first alone, then `burst` at a time, and stops when it is aborted. */
-function scripted(text: string, { burst = 1, stops = true }: { burst?: number; stops?: boolean } = {}) {
+function scripted(
+  text: string,
+  { burst = 1, stops = true, encoder }: { burst?: number; stops?: boolean; encoder?: PromptEncoder } = {},
+) {
   const requests: GenerateRequest[] = [];
   const ids = [...tokenizer.encode(text), ...(stops ? [end] : [])];
   const engine: Engine = {
@@ -57,7 +61,8 @@ function scripted(text: string, { burst = 1, stops = true }: { burst?: number; s
       };
     },
   };
-  const chat = createChat({ engine, tokenizer, template: createChatTemplate('mimo-v2-flash'), modelId: 'scripted' });
+  const template = createChatTemplate('mimo-v2-flash');
+  const chat = createChat({ engine, tokenizer, template, encoder, modelId: 'scripted' });
   return { chat, requests };
 }
 
@@ -287,5 +292,25 @@ describe('prompts', () => {
     expect(tokenizer.decode(ids)).toBe(text);
     const rest = ids.slice(prompt.length);
     expect(rest).toEqual(canonical.ids.slice(-rest.length));
+  });
+
+  test('a long one is encoded by the encoder, with the same ids; a short one is not sent to it', async () => {
+    await using pool = await openEncodePool('mimo', { threads: 1 });
+    const sent: string[] = [];
+    const encoder: PromptEncoder = {
+      encode: (text, options) => {
+        sent.push(text);
+        return pool.encode(text, options);
+      },
+    };
+    const { chat, requests } = scripted('Hi.', { encoder });
+    const long = { messages: [{ role: 'user' as const, content: 'word <|im_end|> 字 '.repeat(10_000) }] };
+    for (const request of [user, long]) {
+      await chat.chat(request).message();
+      expect(requests.at(-1)!.ids).toEqual(scripted('').chat.render(request).ids);
+    }
+    expect(sent).toEqual([chat.render(long).text]);
+    const signal = AbortSignal.abort();
+    await expect(chat.chat({ ...long, signal }).message()).rejects.toMatchObject({ code: 'aborted' });
   });
 });

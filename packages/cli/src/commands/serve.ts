@@ -1,9 +1,12 @@
 // Serve a model over HTTP: OpenAI, Anthropic and SGLang APIs on one port, until SIGTERM or Ctrl+C.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MimoError, type RunnerFactory } from '@mimokit/protocol';
 import { openModel } from '@mimokit/runtime';
 import { processRunner, supervised, type SupervisionEvent } from '@mimokit/runtime/process';
 import { openServer, type ServerOptions } from '@mimokit/server/node';
+import { type EncodePool, openEncodePool } from '@mimokit/tokenizer/pool';
 import { defineCommand } from 'citty';
 import pc from 'picocolors';
 import { modelArgs, modelDirectory, oneOf, runnerOptions, wholeNumber } from '../model-options.ts';
@@ -57,7 +60,9 @@ export const serve = defineCommand({
     if (args['api-key-file'] !== undefined) server.apiKeys = await readKeys(args['api-key-file']);
     if (args.cors !== undefined) server.corsOrigins = args.cors.split(',').map((origin) => origin.trim());
     const directory = await modelDirectory(args);
+    await using encoder = await openEncoder(directory);
     await using model = await openModel(directory, {
+      encoder,
       runner: engine?.open ?? picked.open,
       runnerOptions: runnerOptions(args),
       ...(args.name === undefined ? {} : { modelId: args.name }),
@@ -71,6 +76,12 @@ export const serve = defineCommand({
     await running.close(graceMs);
   },
 });
+
+/** Encodes long prompts on another thread; a model without tokenizer.json takes ids only. */
+async function openEncoder(directory: string): Promise<EncodePool | undefined> {
+  const file = join(directory, 'tokenizer.json');
+  return existsSync(file) ? openEncodePool({ file }, { threads: 1 }) : undefined;
+}
 
 /** The engine in a child process that comes back when it dies; what it was answering is computed again. */
 function superviseEngine(
