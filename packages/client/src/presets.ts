@@ -48,7 +48,7 @@ const openaiSampling = {
 } as const;
 const engineSampling = { ...openaiSampling, topK: 'top_k', minP: 'min_p', repetitionPenalty: 'repetition_penalty' };
 
-export type PresetName = 'mimo' | 'sglang' | 'vllm' | 'llama.cpp' | 'mimokit' | 'openai';
+export type PresetName = 'mimo' | 'sglang' | 'vllm' | 'llama.cpp' | 'transformers' | 'mimokit' | 'openai';
 
 export const presets: Readonly<Record<PresetName, Preset>> = {
   /** The hosted Xiaomi MiMo platform. */
@@ -106,6 +106,19 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     seed: true,
     mtp: false,
     completions: { fields: { cache_prompt: true }, promptIds: true },
+    connectMs: 600_000,
+  },
+  /** `transformers serve`. It takes no temperature (greedy unless the checkpoint says otherwise) and refuses unknown fields. */
+  transformers: {
+    name: 'transformers',
+    auth: 'bearer',
+    reasoningField: 'reasoning_content',
+    thinking: 'chat-template-kwargs',
+    maxTokensField: 'max_tokens',
+    sampling: {},
+    seed: true,
+    mtp: false,
+    completions: { fields: {}, promptIds: false },
     connectMs: 600_000,
   },
   /** A MimoKit server; also the best guess for an unknown one. */
