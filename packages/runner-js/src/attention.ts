@@ -14,7 +14,7 @@ export interface Fresh {
   rows: Float32Array;
 }
 
-/** Op qkv_rope: q, k, v of normed x; q and k rotated, v scaled. */
+/** Op qkv_rope: q, k, v of normed x with their biases; q and k rotated, v scaled. */
 export function qkvRope(
   pass: Pass,
   weights: AttentionWeights,
@@ -26,16 +26,20 @@ export function qkvRope(
   const { shape } = weights;
   const { count } = slice;
   const table = sliding ? slice.windowRotation : slice.globalRotation;
+  const { biases } = weights;
   const queries = pass.memory.take('queries', count * weights.query.outputs);
   if (wantQueries) {
     project(pass, weights.query, x, count, queries);
+    if (biases !== undefined) addBias(queries, count, biases.query);
     rotate(queries, count, shape.heads, shape, table);
   }
   const keys = pass.memory.take('keys', count * weights.key.outputs);
   project(pass, weights.key, x, count, keys);
+  if (biases !== undefined) addBias(keys, count, biases.key);
   rotate(keys, count, shape.kvHeads, shape, table);
   const values = pass.memory.take('values', count * weights.value.outputs);
   project(pass, weights.value, x, count, values);
+  if (biases !== undefined) addBias(values, count, biases.value);
 
   const width = kvWidth(shape);
   const rows = pass.memory.take('rows', count * width);
@@ -48,6 +52,13 @@ export function qkvRope(
     }
   }
   return { queries, rows };
+}
+
+/** Adds `bias` to each of `count` rows. */
+function addBias(x: Float32Array, count: number, bias: Float32Array): void {
+  const width = bias.length;
+  for (let token = 0; token < count; token++)
+    for (let index = 0; index < width; index++) x[token * width + index] += bias[index];
 }
 
 /** Rotates the first rotaryDim values of each head in half-split pairs (i, i + rotaryDim / 2). */

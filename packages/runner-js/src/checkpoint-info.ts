@@ -1,12 +1,12 @@
 // A checkpoint without its weights: config, tensors and sizes from the headers alone, as `mimokit inspect` prints them.
 import type { AttentionInfo, CheckpointInfo } from '@mimokit/protocol';
-import { Checkpoint, type CheckpointFiles, readText } from './checkpoint.ts';
-import { type AttentionShape, type ModelConfig, readConfig } from './config.ts';
+import { Checkpoint, type CheckpointFiles, openConfig } from './checkpoint.ts';
+import type { AttentionShape, ModelConfig } from './config.ts';
 import { countMtpHeads } from './weights.ts';
 
 /** Reads config and headers. Throws the checkpoint and config errors of `createJsRunner`. */
 export async function readCheckpointInfo(files: CheckpointFiles): Promise<CheckpointInfo> {
-  const config = readConfig(await readText(files, 'config.json'));
+  const config = await openConfig(files);
   const checkpoint = await Checkpoint.open(files);
   const bytes: Record<keyof CheckpointInfo['bytes'], number> = {
     embeddings: 0,

@@ -1,6 +1,7 @@
 // A checkpoint in the hub's layout: config.json and one or many safetensors files with their index. Finds tensors by name
 // and decodes them to FP32, one at a time, so that a whole file never has to be in memory. Roles and shapes: weights.ts.
-import { MimoError } from '@mimokit/protocol';
+import { isMimoError, MimoError } from '@mimokit/protocol';
+import { type ModelConfig, readConfig } from './config.ts';
 import { decodeBf16, decodeE4m3 } from './fp8.ts';
 import { headerLength, readHeader, type TensorEntry } from './safetensors.ts';
 
@@ -21,9 +22,13 @@ export function filesInMemory(files: ReadonlyMap<string, Uint8Array>): Checkpoin
 }
 
 const indexFile = 'model.safetensors.index.json';
+const singleFile = 'model.safetensors';
+const mostIndexBytes = 256 * 2 ** 20;
+/** Parsed JSON takes many times its text, so configs are held far below what an index may be. */
+const mostConfigBytes = 2 ** 20;
 
 /** Reads a small text file whole. Throws `checkpoint-missing-file`, or `checkpoint-malformed` when it is not UTF-8. */
-export async function readText(files: CheckpointFiles, file: string): Promise<string> {
+async function readText(files: CheckpointFiles, file: string, mostBytes: number): Promise<string> {
   const bytes = files.sizes.get(file);
   if (bytes === undefined) {
     throw new MimoError('checkpoint-missing-file', `${file} is missing.`, {
@@ -31,11 +36,32 @@ export async function readText(files: CheckpointFiles, file: string): Promise<st
       file,
     });
   }
+  if (bytes > mostBytes) {
+    throw new MimoError('checkpoint-malformed', `${file} has ${bytes} bytes, over ${mostBytes}.`, { file });
+  }
+  const content = await readExactly(files, file, 0, bytes);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await readExactly(files, file, 0, bytes));
+    // A byte order mark is no JSON and must not vanish here.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
   } catch (cause) {
     throw new MimoError('checkpoint-malformed', `${file} is not UTF-8 text.`, { file, cause });
   }
+}
+
+/** config.json and generation_config.json, read and checked. Throws `config-invalid`, `config-unsupported` and `checkpoint-missing-file`. */
+export async function openConfig(files: CheckpointFiles): Promise<ModelConfig> {
+  const text = async (file: string): Promise<string> => {
+    try {
+      return await readText(files, file, mostConfigBytes);
+    } catch (error) {
+      // Whatever is wrong inside it is a fault of the config.
+      if (!isMimoError(error) || error.code !== 'checkpoint-malformed') throw error;
+      throw new MimoError('config-invalid', error.message, { file, cause: error });
+    }
+  };
+  const file = 'generation_config.json';
+  const generation = files.sizes.has(file) ? { file, text: await text(file) } : undefined;
+  return readConfig(await text('config.json'), generation);
 }
 
 /** A source may give fewer bytes than it promised, for instance when the file shrinks under us. */
@@ -64,35 +90,27 @@ export class Checkpoint {
   }
 
   static async open(files: CheckpointFiles): Promise<Checkpoint> {
-    const wanted = files.sizes.has(indexFile) ? await readIndex(files) : undefined;
-    const shards =
-      wanted === undefined
-        ? [...files.sizes.keys()].filter((name) => name.endsWith('.safetensors')).sort()
-        : [...new Set(wanted.values())];
-    if (shards.length === 0) {
-      throw new MimoError('checkpoint-missing-file', 'No *.safetensors file was found.', {
-        hint: 'Point at a directory in the hub format.',
-      });
+    if (!files.sizes.has(indexFile)) {
+      // Without an index one file holds all: which of several shards would count is a guess that nobody makes.
+      if (!files.sizes.has(singleFile)) {
+        throw new MimoError('checkpoint-missing-file', `There is neither ${singleFile} nor ${indexFile}.`, {
+          hint: 'Point at a directory in the hub format; shards need their index.',
+          file: singleFile,
+        });
+      }
+      return new Checkpoint(files, await readShardHeader(files, singleFile));
     }
+    const wanted = await readIndex(files);
     const entries = new Map<string, TensorEntry>();
-    for (const shard of shards) {
+    for (const shard of new Set(wanted.values())) {
       for (const [tensor, entry] of await readShardHeader(files, shard)) {
-        if (wanted !== undefined && wanted.get(tensor) !== shard) continue;
-        const twin = entries.get(tensor);
-        if (twin !== undefined) {
-          throw new MimoError('checkpoint-malformed', `${tensor} is in ${twin.file} and in ${shard}.`, {
-            tensor,
-            file: shard,
-            hint: `Add ${indexFile}, or remove one of the files.`,
-          });
-        }
-        entries.set(tensor, entry);
+        if (wanted.get(tensor) === shard) entries.set(tensor, entry);
       }
     }
-    for (const [tensor, file] of wanted ?? []) {
+    for (const [tensor, file] of wanted) {
       if (!entries.has(tensor)) {
         throw new MimoError(
-          'checkpoint-tensor-missing',
+          'checkpoint-malformed',
           `${indexFile} places ${tensor} in ${file}, which does not hold it.`,
           { tensor, file },
         );
@@ -145,7 +163,17 @@ export class Checkpoint {
     }
     const bytes = await readExactly(this.#files, file, entry.start, entry.end);
     this.loadedBytes += bytes.length;
-    if (dtype === 'F8_E4M3') return decodeE4m3(bytes);
+    if (dtype === 'F8_E4M3') {
+      const nan = bytes.findIndex((byte) => (byte & 127) === 127);
+      if (nan !== -1) {
+        throw new MimoError('checkpoint-malformed', `${file}: ${tensor} holds NaN at element ${nan}.`, {
+          hint: 'The file is damaged, or was quantised from a broken model.',
+          file,
+          tensor,
+        });
+      }
+      return decodeE4m3(bytes);
+    }
     if (dtype === 'BF16') return decodeBf16(bytes);
     return decodeF32(bytes);
   }
@@ -164,7 +192,7 @@ async function readShardHeader(files: CheckpointFiles, shard: string): Promise<M
 }
 
 async function readIndex(files: CheckpointFiles): Promise<Map<string, string>> {
-  const text = await readText(files, indexFile);
+  const text = await readText(files, indexFile, mostIndexBytes);
   let map: unknown;
   try {
     map = (JSON.parse(text) as { weight_map?: unknown } | null)?.weight_map;
@@ -180,7 +208,7 @@ async function readIndex(files: CheckpointFiles): Promise<Map<string, string>> {
   const wanted = new Map<string, string>();
   for (const [tensor, file] of Object.entries(map as Record<string, unknown>)) {
     // A shard's name never leaves its directory.
-    if (typeof file !== 'string' || file === '' || file.includes('/') || file.includes('\\')) {
+    if (typeof file !== 'string' || /[/\\\0]/.test(file) || !file.endsWith('.safetensors')) {
       throw new MimoError('checkpoint-malformed', `${indexFile}: weight_map has no file name for ${tensor}.`, {
         file: indexFile,
         field: 'weight_map',

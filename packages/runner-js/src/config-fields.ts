@@ -32,6 +32,11 @@ export class Fields {
     return this.#find(names) !== undefined;
   }
 
+  /** Whether the key is there at all, null included. */
+  hasKey(name: string): boolean {
+    return Object.hasOwn(this.#values, name);
+  }
+
   raw(...names: string[]): unknown {
     return this.#find(names)?.value;
   }
@@ -40,7 +45,11 @@ export class Fields {
   only(name: string, known: readonly unknown[]): void {
     const found = this.#find([name]);
     if (found !== undefined && !known.includes(found.value))
-      this.unsupported(found.field, found.value, `known: ${known.map(String).join(', ')}`);
+      this.unsupported(
+        found.field,
+        found.value,
+        known.length === 0 ? 'known: none' : `known: ${known.map(String).join(', ')}`,
+      );
   }
 
   integer(names: readonly string[], low: number, high: number, fallback?: number): number {
@@ -81,6 +90,14 @@ export class Fields {
       if (entry === zero || entry === one) return entry === one;
       return this.unsupported(`${field}[${index}]`, entry, `known: ${String(zero)}, ${String(one)}`);
     });
+  }
+
+  /** The list at `name`, undefined when absent or null. */
+  list(name: string): readonly unknown[] | undefined {
+    const found = this.#find([name]);
+    if (found === undefined) return undefined;
+    const { field, value } = found;
+    return Array.isArray(value) ? (value as unknown[]) : this.invalid(field, value, 'a list');
   }
 
   /** The object at `name`. */

@@ -1,6 +1,7 @@
 // Feed-forward blocks: the dense one, the router and the mixture of experts. No shared expert, no clamp.
 //   dense: down(silu(gate x) * up x)
-//   router: s = sigmoid(W x); chosen = topK of s + correction; weights = s / sum of chosen s, times routedScale
+//   router: s = sigmoid(W x); chosen = topK of s + correction; weights = s / sum of chosen s (where the config normalises),
+//   times routedScale
 // Source: MiMo-V2-Flash report section 2; the router runs in FP32 and its bias never enters the weights.
 import { linear } from './linear.ts';
 import type { Pass } from './pass.ts';
@@ -11,7 +12,7 @@ import type { FeedForward, Mixture } from './weights.ts';
 export interface Routes {
   /** [count, topK] */
   experts: Int32Array;
-  /** [count, topK], adding up to routedScale. */
+  /** [count, topK], adding up to routedScale where the config normalises. */
   weights: Float32Array;
 }
 
@@ -31,7 +32,7 @@ export function denseFfn(pass: Pass, { gate, up, down }: FeedForward, x: Float32
 
 /** Op router: which experts each token goes to. Ties go to the lower expert id. */
 export function router(pass: Pass, mixture: Mixture, x: Float32Array, count: number): Routes {
-  const { experts, topK, routedScale } = pass.model.config;
+  const { experts, topK, normalise, routedScale } = pass.model.config;
   const scores = pass.memory.take('scores', count * experts);
   linear(mixture.router, x, count, scores);
   const chosen = new Int32Array(count * topK);
@@ -41,8 +42,8 @@ export function router(pass: Pass, mixture: Mixture, x: Float32Array, count: num
     for (let expert = 0; expert < experts; expert++) score[expert] = 1 / (1 + Math.exp(-score[expert]));
     const picked = chosen.subarray(token * topK, (token + 1) * topK);
     chooseLargest(score, mixture.correction, picked);
-    let sum = 0;
-    for (const expert of picked) sum += score[expert];
+    let sum = normalise ? 0 : 1;
+    if (normalise) for (const expert of picked) sum += score[expert];
     for (let index = 0; index < topK; index++)
       weights[token * topK + index] = (score[picked[index]] / sum) * routedScale;
   }

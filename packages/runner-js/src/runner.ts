@@ -11,8 +11,7 @@ import {
 } from '@mimokit/protocol';
 import { validateBatch } from './batch.ts';
 import { checkOptions, chooseCapacity } from './capacity.ts';
-import { Checkpoint, type CheckpointFiles, filesInMemory, readText } from './checkpoint.ts';
-import { readConfig } from './config.ts';
+import { Checkpoint, type CheckpointFiles, filesInMemory, openConfig } from './checkpoint.ts';
 import { runInspect } from './inspect.ts';
 import { kvGeometry, KvStore } from './kv.ts';
 import { Pace } from './pace.ts';
@@ -31,7 +30,7 @@ export async function createJsRunner(
   options: RunnerOptions = {},
 ): Promise<ModelRunner & Inspector> {
   const source = 'read' in files ? files : filesInMemory(files);
-  const config = readConfig(await readText(source, 'config.json'));
+  const config = await openConfig(source);
   checkOptions(options, config.vocabSize);
   const checkpoint = await Checkpoint.open(source);
   const stopWhenAborted = (): void => {

@@ -4,6 +4,7 @@ import { MimoError } from '@mimokit/protocol';
 import type { Checkpoint } from './checkpoint.ts';
 import type { AttentionShape, ModelConfig } from './config.ts';
 import { applyScales, fuseHeadScales, headGrid } from './fp8-scales.ts';
+import { type FusedLayout, fusedLayout, splitRows } from './fused-qkv.ts';
 import type { Linear } from './linear.ts';
 import type { Pace } from './pace.ts';
 
@@ -13,6 +14,8 @@ export interface AttentionWeights {
   key: Linear;
   value: Linear;
   output: Linear;
+  /** [outputs] each, when the config has `attention_bias`. */
+  biases: Record<'query' | 'key' | 'value', Float32Array> | undefined;
   /** [heads], or undefined for ordinary softmax. */
   sink: Float32Array | undefined;
 }
@@ -89,16 +92,19 @@ export async function loadModel(
 const mtpPrefix = 'model.mtp.layers.';
 
 export function countMtpHeads(checkpoint: Checkpoint): number {
-  let heads = 0;
+  const heads = new Set<number>();
   for (const name of checkpoint.names()) {
     if (!name.startsWith(mtpPrefix)) continue;
     const index = Number(name.slice(mtpPrefix.length, name.indexOf('.', mtpPrefix.length)));
     if (!Number.isInteger(index) || index < 0 || index > 15) {
       throw new MimoError('checkpoint-malformed', `${name}: an MTP head has a number from 0 to 15.`, { tensor: name });
     }
-    heads = Math.max(heads, index + 1);
+    heads.add(index);
   }
-  return heads;
+  if (heads.size > 0 && Math.max(...heads) + 1 !== heads.size) {
+    throw new MimoError('checkpoint-malformed', `MTP heads are ${[...heads].join(', ')}; they must leave no gap.`);
+  }
+  return heads.size;
 }
 
 class Loader {
@@ -189,11 +195,72 @@ class Loader {
 
   async attention(name: string, shape: AttentionShape): Promise<AttentionWeights> {
     const { hiddenSize } = this.#config;
-    const query = await this.linear(`${name}q_proj`, shape.heads * shape.headDim, hiddenSize);
-    const { key, value } = await this.#keyAndValue(name, shape);
+    const fused = this.#checkpoint.has(`${name}qkv_proj.weight`)
+      ? fusedLayout(`${name}qkv_proj.weight`, shape, this.#config.fusedShards)
+      : undefined;
+    const { query, key, value } = fused
+      ? await this.#fused(name, fused)
+      : {
+          query: await this.linear(`${name}q_proj`, shape.heads * shape.headDim, hiddenSize),
+          ...(await this.#keyAndValue(name, shape)),
+        };
     const output = await this.linear(`${name}o_proj`, hiddenSize, shape.heads * shape.valueDim);
+    const biases = await this.#biases(name, shape, fused);
+    this.#refuse(`${name}o_proj.bias`, 'output projections have no bias in this architecture');
+    if (!shape.sink) this.#refuse(`${name}attention_sink_bias`, 'config.json says these layers have no sinks');
     const sink = shape.sink ? await this.plain(`${name}attention_sink_bias`, [shape.heads]) : undefined;
-    return { shape, query, key, value, output, sink };
+    return { shape, query, key, value, output, biases, sink };
+  }
+
+  /** q, k and v out of one tensor, with the FP8 scale grid that restarts at each of its shards. */
+  async #fused(name: string, layout: FusedLayout): Promise<Record<'query' | 'key' | 'value', Linear>> {
+    const inputs = this.#config.hiddenSize;
+    const { weight, fp8 } = await this.#unscaled(`${name}qkv_proj`, layout.rows, inputs);
+    if (fp8) {
+      const [blockRows, blockColumns] = this.#config.scaleBlock;
+      const shardRows = layout.rows / layout.shards;
+      const shardBlocks = Math.ceil(shardRows / blockRows);
+      const scales = await this.#scales(`${name}qkv_proj`, layout.shards * shardBlocks, inputs);
+      const rowOf = (row: number): number =>
+        Math.floor(row / shardRows) * shardBlocks + Math.floor((row % shardRows) / blockRows);
+      applyScales(weight, layout.rows, inputs, scales, blockColumns, rowOf);
+    }
+    const part = (which: 'query' | 'key' | 'value'): Linear => ({
+      weight: splitRows(layout, which, weight, inputs),
+      outputs: layout.parts[which],
+      inputs,
+      fp8,
+    });
+    return { query: part('query'), key: part('key'), value: part('value') };
+  }
+
+  async #biases(
+    name: string,
+    shape: AttentionShape,
+    fused: FusedLayout | undefined,
+  ): Promise<AttentionWeights['biases']> {
+    if (!this.#config.attentionBias) {
+      for (const part of ['q', 'k', 'v', 'qkv'])
+        this.#refuse(`${name}${part}_proj.bias`, 'config.json says attention_bias is false');
+      return undefined;
+    }
+    if (fused !== undefined) {
+      const bias = await this.plain(`${name}qkv_proj.bias`, [fused.rows]);
+      const part = (which: 'query' | 'key' | 'value'): Float32Array => splitRows(fused, which, bias, 1);
+      return { query: part('query'), key: part('key'), value: part('value') };
+    }
+    return {
+      query: await this.plain(`${name}q_proj.bias`, [shape.heads * shape.headDim]),
+      key: await this.plain(`${name}k_proj.bias`, [shape.kvHeads * shape.headDim]),
+      value: await this.plain(`${name}v_proj.bias`, [shape.kvHeads * shape.valueDim]),
+    };
+  }
+
+  /** Refuses a tensor that would be left out of the computation. */
+  #refuse(tensor: string, problem: string): void {
+    if (!this.#checkpoint.has(tensor)) return;
+    const { file } = this.#checkpoint.entry(tensor);
+    throw new MimoError('config-unsupported', `${file}: ${tensor} is not supported: ${problem}.`, { file, tensor });
   }
 
   async feedForward(name: string, width: number): Promise<FeedForward> {
@@ -207,6 +274,7 @@ class Loader {
 
   async #mixture(name: string): Promise<Mixture> {
     const { experts, expertWidth, hiddenSize } = this.#config;
+    this.#refuse(`${name}shared_experts.gate_proj.weight`, 'shared experts are not part of this architecture');
     const router = {
       weight: await this.plain(`${name}gate.weight`, [experts, hiddenSize]),
       outputs: experts,
@@ -236,7 +304,11 @@ class Loader {
 
   async mtpHead(index: number): Promise<MtpHead> {
     const name = `${mtpPrefix}${index}.`;
-    const { hiddenSize, denseWidth, window } = this.#config;
+    const { hiddenSize, denseWidth, hasWindow, window } = this.#config;
+    if (!hasWindow) {
+      const field = 'swa_num_key_value_heads';
+      throw new MimoError('config-invalid', `config.json: ${field} is missing; the MTP heads need it.`, { field });
+    }
     return {
       embedNorm: await this.norm(`${name}enorm`),
       hiddenNorm: await this.norm(`${name}hnorm`),

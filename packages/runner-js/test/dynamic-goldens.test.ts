@@ -2,8 +2,7 @@
 // each layer is fed the golden input and held against the golden output.
 import { fixtureJson, fixturePath, readSafetensors } from '@mimokit/fixtures';
 import { describe, expect, test } from 'vitest';
-import { Checkpoint, readText } from '../src/checkpoint.ts';
-import { readConfig } from '../src/config.ts';
+import { Checkpoint, openConfig } from '../src/checkpoint.ts';
 import { runLayer } from '../src/forward.ts';
 import { KvStore } from '../src/kv.ts';
 import { filesInDirectory } from '../src/node.ts';
@@ -14,7 +13,7 @@ import { expectWithin, type ForwardGolden, golden } from './goldens.ts';
 
 async function openPass(model: string, positions: number): Promise<Pass> {
   const files = await filesInDirectory(fixturePath('models', model));
-  const config = readConfig(await readText(files, 'config.json'));
+  const config = await openConfig(files);
   const weights = await loadModel(await Checkpoint.open(files), config, new Pace(), () => {});
   const capacity = { blockTokens: positions, blocks: 1, windows: 1 };
   const { windowKeys } = config;
