@@ -106,7 +106,7 @@ describe('a checkpoint', () => {
     ],
     [
       'with config.json that is no JSON',
-      'checkpoint-malformed',
+      'config-invalid',
       'config.json',
       (d) => writeFileSync(inside('config.json')(d), '{'),
     ],
