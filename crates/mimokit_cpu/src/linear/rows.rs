@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use mimokit_checkpoint::Dtype;
 
 use crate::Act;
+use crate::buffers::Floats;
 use crate::fp8;
 use crate::simd::{E4M3_LIFT, LANES};
 
@@ -13,7 +14,7 @@ use crate::simd::{E4M3_LIFT, LANES};
 pub(crate) struct Rows {
     pub(crate) count: usize,
     pub(crate) stride: usize,
-    pub(crate) values: Vec<f32>,
+    pub(crate) values: Floats,
     /// With quantised activations: [count, groups of 128], what a group's values are to be multiplied by.
     scales: Option<(usize, Vec<f32>)>,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn zeroed(count: usize, width: usize) -> Rows {
         let stride = width.next_multiple_of(LANES);
-        Rows { count, stride, values: vec![0.0; count * stride], scales: None }
+        Rows { count, stride, values: Floats::zeroed(count * stride), scales: None }
     }
 
     pub(crate) fn row(&self, row: usize) -> &[f32] {
@@ -68,13 +69,14 @@ impl Input {
     }
 
     fn lift(&self) -> Rows {
-        let values = self.plain.values.iter().map(|x| x * E4M3_LIFT).collect();
+        let mut values = self.plain.values.clone();
+        values.iter_mut().for_each(|x| *x *= E4M3_LIFT);
         Rows { values, scales: None, ..self.plain }
     }
 
     fn quantised(&self) -> Rows {
         let groups = self.width.div_ceil(fp8::BLOCK);
-        let mut values = vec![0.0; self.plain.values.len()];
+        let mut values = Floats::zeroed(self.plain.values.len());
         let mut scales = Vec::with_capacity(self.plain.count * groups);
         for row in 0..self.plain.count {
             let start = row * self.plain.stride;

@@ -7,7 +7,10 @@ use super::{Kernel, LANES, Simd, e4m3_quarters};
 
 /// `BYTES`: the processor has VBMI and GFNI too.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512<const BYTES: bool>(());
+pub(crate) struct Avx512<const BYTES: bool> {
+    /// `UPPER`, which the compiler must not know: it would split a masked permute in two.
+    upper: u64,
+}
 
 type V = __m512;
 
@@ -15,14 +18,14 @@ type V = __m512;
 /// The processor has AVX-512 F, BW, DQ and VL, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<false>(()))
+    kernel.run(Avx512::<false> { upper: 0 })
 }
 
 /// # Safety
 /// The processor has what `run` asks for, and VBMI and GFNI.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,gfni,avx2,fma")]
 pub(crate) unsafe fn run_bytes<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<true>(()))
+    kernel.run(Avx512::<true> { upper: std::hint::black_box(UPPER) })
 }
 
 /// Where the bytes of lane `j` of vector `i` come from: its third from byte 16 i + j of a second register, its fourth from the
@@ -96,7 +99,7 @@ impl<const BYTES: bool> Simd for Avx512<BYTES> {
             let mut vectors = [_mm512_setzero_ps(); 4];
             for (vector, from) in vectors.iter_mut().zip(&EXPAND) {
                 let from = _mm512_loadu_si512(from.as_ptr().cast());
-                *vector = _mm512_castsi512_ps(_mm512_maskz_permutex2var_epi8(UPPER, first, from, second));
+                *vector = _mm512_castsi512_ps(_mm512_maskz_permutex2var_epi8(self.upper, first, from, second));
             }
             vectors
         })
