@@ -6,6 +6,7 @@ mod error;
 mod fields;
 mod fp8_scales;
 mod geometry;
+mod header;
 mod layers;
 mod linear;
 mod names;

@@ -1,23 +1,18 @@
 // One safetensors file: the header, checked against the file's length, and a memory map of its data.
 // A file opens only if its tensors cover the data exactly: inside, no overlap, no hole, every size as its shape says.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use memmap2::Mmap;
-use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::header::{Header, RawEntry};
 use crate::tensor::{Dtype, SharedBytes, Tensor};
-use crate::unique_map::UniqueMap;
 
 /// Longest header that is read, in bytes. A 309B checkpoint in one file would need about 10 MiB.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
-/// Most tensors in one file.
-const MAX_TENSORS: usize = 1 << 20;
-const MAX_DIMENSIONS: usize = 8;
 
 /// Reads the header and maps the file. Tensors come in the order of the data.
 ///
@@ -75,19 +70,13 @@ fn parse_header(path: &Path, bytes: &[u8]) -> Result<Vec<Entry>> {
     if header.first() != Some(&b'{') {
         return Err(malformed(path, "the header does not start with '{'".into()));
     }
-    let header: UniqueMap<RawValue, MAX_TENSORS> =
+    let header: Header =
         serde_json::from_slice(header).map_err(|error| malformed(path, format!("the header is not valid: {error}")))?;
     let data_start = 8 + header_bytes as usize;
 
     let mut entries = Vec::with_capacity(header.0.len());
-    for (name, value) in header.0 {
-        match value {
-            RawValue::Tensor(raw) => entries.push(check_entry(path, name, raw, data_start, data.len())?),
-            RawValue::Metadata(metadata) if name == "__metadata__" => drop(metadata),
-            RawValue::Metadata(_) => {
-                return Err(malformed(path, format!("tensor {name} has no dtype, shape and offsets")));
-            }
-        }
+    for (name, raw) in header.0 {
+        entries.push(check_entry(path, name, raw, data_start, data.len())?);
     }
     entries.sort_by_key(|entry| (entry.start, entry.end));
     let mut expected = data_start;
@@ -114,19 +103,16 @@ fn check_entry(path: &Path, name: String, raw: RawEntry, data_start: usize, data
             supported: Dtype::ALL_NAMES,
         });
     };
-    if raw.shape.len() > MAX_DIMENSIONS {
-        return Err(malformed(path, format!("tensor {name} has {} dimensions", raw.shape.len())));
-    }
     let [start, end] = raw.data_offsets;
     if start > end || end > data_bytes as u64 {
         let problem = format!("tensor {name} claims bytes {start}..{end} of {data_bytes}");
         return Err(malformed(path, problem));
     }
-    let needed = raw.shape.iter().try_fold(dtype.bytes() as u64, |product, &size| product.checked_mul(size));
+    let needed = raw.shape.sizes().iter().try_fold(dtype.bytes() as u64, |product, &size| product.checked_mul(size));
     if needed != Some(end - start) {
         let problem = format!(
             "tensor {name} of shape {:?} and dtype {} cannot have {} bytes",
-            raw.shape,
+            raw.shape.sizes(),
             dtype.name(),
             end - start
         );
@@ -138,6 +124,7 @@ fn check_entry(path: &Path, name: String, raw: RawEntry, data_start: usize, data
         // With an element count that fits the file, a size can still be huge beside a zero; it fits usize or is refused.
         shape: raw
             .shape
+            .sizes()
             .iter()
             .map(|&size| usize::try_from(size))
             .collect::<std::result::Result<_, _>>()
@@ -149,21 +136,6 @@ fn check_entry(path: &Path, name: String, raw: RawEntry, data_start: usize, data
 
 fn malformed(path: &Path, problem: String) -> Error {
     Error::Malformed { file: path.into(), problem }
-}
-
-#[derive(Deserialize)]
-struct RawEntry {
-    dtype: String,
-    shape: Vec<u64>,
-    data_offsets: [u64; 2],
-}
-
-/// A value of the header: a tensor, or the free-form metadata.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum RawValue {
-    Tensor(RawEntry),
-    Metadata(HashMap<String, String>),
 }
 
 #[cfg(test)]
