@@ -3,7 +3,10 @@ import { MimoError, type Sampling } from '@mimokit/protocol';
 
 export type PromptLanguage = 'en' | 'zh' | 'ko';
 
-/** `{date}` and `{week}` stand for the day of the conversation. English and Chinese are the card's, Korean is translated. */
+/**
+ * `{date}` and `{week}` stand for the day of the conversation. English is quoted from the model card; Chinese follows the card's but
+ * could not be compared with it; Korean is our translation. The card does not say in which form it means date and week.
+ */
 export const systemPrompts: Readonly<Record<PromptLanguage, string>> = {
   en: "You are MiMo, an AI assistant developed by Xiaomi.\n\nToday's date: {date} {week}. Your knowledge cutoff date is December 2024.",
   zh: '你是MiMo（中文名称也是MiMo），是小米公司研发的AI智能助手。\n\n今天的日期：{date} {week}，你的知识截止日期是2024年12月。',

@@ -7,7 +7,12 @@ import { parserLaws, templateLaws } from './laws.ts';
 import { anyMessages, anyTools, cuts, likelyOutput, options, output, tools } from './outputs.ts';
 
 const numRuns = Number(process.env.MIMOKIT_FUZZ_RUNS ?? 1000);
-const corpus = JSON.parse(readFileSync(new URL('corpus/outputs.json', import.meta.url), 'utf8')) as string[];
+const corpus = kept<string>('outputs');
+const conversations = kept<{ messages: unknown[]; tools?: unknown[] }>('conversations');
+
+function kept<T>(name: string): T[] {
+  return JSON.parse(readFileSync(new URL(`corpus/${name}.json`, import.meta.url), 'utf8')) as T[];
+}
 
 describe('parser', () => {
   test.each(Object.entries(parserLaws))('%s', (_, law) => {
@@ -25,6 +30,7 @@ describe('parser', () => {
 
 describe('renderer', () => {
   test.each(Object.entries(templateLaws))('%s', (_, law) => {
+    for (const { messages, tools: some } of conversations) law(messages, some);
     fc.assert(fc.property(anyMessages, anyTools, law), { numRuns });
   });
 
