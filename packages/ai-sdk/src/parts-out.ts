@@ -59,6 +59,9 @@ export function createPartWriter(): PartWriter {
     ],
     write(event) {
       switch (event.type) {
+        case 'prompt-progress':
+          // The SDK has no word for it, and nothing here asks for it.
+          return [];
         case 'reasoning-delta':
           reasoning += event.text;
           return delta('reasoning', event.text);

@@ -144,6 +144,10 @@ export function createAccumulator(options: { maxChars: number }): Accumulator {
     push(chunk) {
       const events: StreamEvent[] = [];
       if (chunk.usage) usage = usageOf(chunk.usage);
+      if (chunk.prompt_progress) {
+        const { processed, total, cache } = chunk.prompt_progress;
+        events.push({ type: 'prompt-progress', processedTokens: processed, promptTokens: total, cachedTokens: cache });
+      }
       for (const choice of chunk.choices ?? []) {
         if ((choice.index ?? 0) !== 0) continue;
         if (choice.delta) take(choice.delta, events);

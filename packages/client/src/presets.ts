@@ -20,6 +20,8 @@ export interface Preset {
   readonly seed: boolean;
   /** Whether `mtp: false` means something to the server. */
   readonly mtp: boolean;
+  /** Whether the server tells of the prompt as it runs it (`return_progress`). */
+  readonly progress?: boolean;
   /** Most stop texts in one request. */
   readonly maxStops?: number;
   /** What `/completions` of this server wants beside the prompt; left out: the server has no such route. */
@@ -98,6 +100,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   /** llama-server, started with --jinja. Its headers come with the first token. */
   'llama.cpp': {
     name: 'llama.cpp',
+    progress: true,
     auth: 'bearer',
     reasoningField: 'reasoning_content',
     thinking: 'chat-template-kwargs',
@@ -124,6 +127,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
   /** A MimoKit server; also the best guess for an unknown one. */
   mimokit: {
     name: 'mimokit',
+    progress: true,
     auth: 'bearer',
     reasoningField: 'reasoning_content',
     thinking: 'thinking-type',

@@ -29,6 +29,7 @@ export function buildRequest(request: ChatRequest, context: RequestContext): Rec
     Object.assign(body, thinkingField(request.thinking, preset));
   }
   if (request.maxTokens !== undefined) body[preset.maxTokensField] = request.maxTokens;
+  if (context.stream && request.wantProgress === true && preset.progress === true) body['return_progress'] = true;
   const stop = stopTexts(request, preset);
   if (stop.length > 0) body['stop'] = stop;
   return { ...body, ...samplingFields(request, preset) };

@@ -33,7 +33,7 @@ function completions(model: LocalModel): Answer {
     for await (const event of model.generate({ ids, maxTokens })) {
       // The end-of-turn token is printed too: a client must cope.
       if (event.type === 'tokens') send(decode.push(event.ids), null);
-      else {
+      else if (event.type === 'finish') {
         const { promptTokens, completionTokens } = event.usage;
         send(decode.flush(), event.reason);
         const usage = { prompt_tokens: promptTokens, completion_tokens: completionTokens };

@@ -1,5 +1,5 @@
 // ChatModel: the one noun on both sides of the wire. TokenModel: what a local engine offers beside it.
-import type { FinishReason, StreamEvent, Usage } from './event.ts';
+import type { FinishReason, PromptProgress, StreamEvent, Usage } from './event.ts';
 import type { AssistantMessage, Message } from './message.ts';
 import type { Sampling } from './sampling.ts';
 import type { Tool, ToolChoice } from './tool.ts';
@@ -25,6 +25,8 @@ export interface ChatRequest {
   mtp?: boolean;
   /** Whether the reasoning of every past turn stays in the prompt; the default is the model's. Local engines only. */
   keepAllReasoning?: boolean;
+  /** Tells of the prompt as it is run, in `prompt-progress` events. Local engines, and servers that tell. */
+  wantProgress?: boolean;
   /** Cache tenant: prefixes are shared only within one namespace. Local engines only. */
   namespace?: string;
   signal?: AbortSignal;
@@ -57,6 +59,8 @@ export interface GenerateRequest {
   topLogprobs?: number;
   /** Return the experts of every token of prompt and answer. */
   wantRoutes?: boolean;
+  /** Tells of the prompt as it is run, in `prompt-progress` events. */
+  wantProgress?: boolean;
   /** MTP self-speculation, on by default. It never changes the ids. */
   mtp?: boolean;
   /** Cache tenant: prefixes are shared only within one namespace. */
@@ -73,6 +77,7 @@ export interface TokenLogprob {
 }
 
 export type GenerateEvent =
+  | PromptProgress
   | {
       type: 'tokens';
       ids: readonly number[];

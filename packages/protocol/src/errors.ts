@@ -19,6 +19,7 @@ export const errorCodes = [
   'invalid-message',
   'invalid-tool',
   'kv-too-small',
+  'method-not-allowed',
   'model-unknown',
   'native-not-found',
   'not-authorized',

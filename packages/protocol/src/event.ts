@@ -22,7 +22,18 @@ export interface TextLogprob {
   rivals: readonly { id: number; text: string; logprob: number }[];
 }
 
+/** How much of a prompt has been run; asked for by `wantProgress`. */
+export interface PromptProgress {
+  type: 'prompt-progress';
+  /** Of the prompt's tokens, cached ones included. */
+  processedTokens: number;
+  promptTokens: number;
+  cachedTokens: number;
+}
+
 export type StreamEvent =
+  /** Before the first delta, after every step that ran a part of the prompt. */
+  | PromptProgress
   /** `logprobs`: of the tokens behind this text, when they were asked for. */
   | { type: 'reasoning-delta' | 'text-delta'; text: string; logprobs?: readonly TextLogprob[] }
   | { type: 'tool-input-start'; id: string; name: string }

@@ -10,7 +10,7 @@ export type {
 } from './chat-model.ts';
 export type { AttentionInfo, CheckpointInfo } from './checkpoint-info.ts';
 export { type ErrorCode, errorCodes, isMimoError, MimoError, type MimoErrorDetails } from './errors.ts';
-export type { FinishReason, StreamEvent, TextLogprob, Usage } from './event.ts';
+export type { FinishReason, PromptProgress, StreamEvent, TextLogprob, Usage } from './event.ts';
 export {
   isJsonObject,
   jsonEntries,

@@ -74,6 +74,12 @@ export function applyResult(
     sequence.drafts = [];
     if (draftLen > 0) parts.drafts.observe({ proposed: draftLen, accepted });
     if (sequence.aborted) return { row, accepted, emitted: 0, reason: undefined };
+    if (request.wantProgress && sequence.emitted === 0) {
+      const promptTokens = request.prompt.length;
+      const processedTokens = Math.min(committed, promptTokens);
+      const { cachedTokens } = sequence;
+      sequence.stream.push({ type: 'prompt-progress', processedTokens, promptTokens, cachedTokens });
+    }
 
     const { answer, drawn, reason } = samples
       ? extend(sequence, ids, parts.info)

@@ -143,6 +143,10 @@ class EngineChat implements LocalChat {
           if (answer.isStopped) leaving.abort();
           continue;
         }
+        if (event.type === 'prompt-progress') {
+          yield event;
+          continue;
+        }
         if (event.reason === 'stop') this.#remember(prompt, answer.text, ids);
         yield* answer.end(event.reason, event.usage);
       }
@@ -210,7 +214,7 @@ class EngineChat implements LocalChat {
   }
 
   #generateRequest(request: ChatRequest, { ids, guide }: Prompt, signal: AbortSignal): GuidedRequest {
-    const { maxTokens, sampling, seed, mtp, namespace, bias, topLogprobs } = request;
+    const { maxTokens, sampling, seed, mtp, namespace, bias, topLogprobs, wantProgress } = request;
     return {
       ids,
       stopIds: [...this.#stopIds],
@@ -223,6 +227,7 @@ class EngineChat implements LocalChat {
       ...(namespace !== undefined && { namespace }),
       ...(bias !== undefined && { bias }),
       ...(topLogprobs !== undefined && { topLogprobs }),
+      ...(wantProgress !== undefined && { wantProgress }),
     };
   }
 }

@@ -30,6 +30,7 @@ export function checkRequest(request: GuidedRequest, info: ModelInfo, capacity: 
     bias: biasOf(request.bias, info.vocabSize),
     topLogprobs,
     wantRoutes: request.wantRoutes ?? false,
+    wantProgress: request.wantProgress ?? false,
     mtp: request.mtp ?? true,
     namespace: request.namespace ?? '',
     priority,

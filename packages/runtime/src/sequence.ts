@@ -22,6 +22,7 @@ export interface SequenceRequest {
   readonly bias: SparseBias;
   readonly topLogprobs: number;
   readonly wantRoutes: boolean;
+  readonly wantProgress: boolean;
   readonly mtp: boolean;
   readonly namespace: string;
   readonly priority: number;

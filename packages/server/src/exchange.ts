@@ -126,6 +126,7 @@ export function failureResponse(error: unknown, api: Api, requestId: string, onE
   const headers: Record<string, string> = requestIdHeaders(requestId);
   if (failure.retryAfterSeconds !== undefined) headers['retry-after'] = String(failure.retryAfterSeconds);
   if (failure.status === 401) headers['www-authenticate'] = 'Bearer';
+  if (failure.allow !== undefined) headers['allow'] = failure.allow;
   // 499 is no status a server may send; nobody is there to read it.
   const status = failure.status === 499 ? 400 : failure.status;
   return Response.json(failureBody(failure, api, requestId), { status, headers });
@@ -193,7 +194,7 @@ export class Answering implements AsyncIterableIterator<AnswerEvent> {
           hint: 'Send the request again.',
         });
       }
-      this.#parts.meter.arrived();
+      if (event.type !== 'prompt-progress') this.#parts.meter.arrived();
       if (event.type === 'finish') this.#parts.meter.finished(event.reason, event.usage);
       return { done: false, value: next.value };
     } catch (error) {

@@ -151,7 +151,14 @@ export function createHandler(options: HandlerOptions): Handler {
     return Response.json({ ready }, { status: ready ? 200 : 503 });
   });
   get('/metrics', async () => new Response(await metrics.text(), { headers: { 'content-type': metrics.contentType } }));
-  get('/openapi.json', () => Response.json(openApiDocument(options.basePath ?? '/')));
+  get('/openapi.json', () =>
+    Response.json(
+      openApiDocument(
+        options.basePath ?? '/',
+        models.map(({ modelId }) => modelId),
+      ),
+    ),
+  );
   get('/v1/models', (c) =>
     apiOf(c.req.raw) === 'anthropic'
       ? Response.json(anthropicModels(models, created))
@@ -190,6 +197,22 @@ export function createHandler(options: HandlerOptions): Handler {
     countMessageTokens(exchange, body, { findModel, answers }),
   );
 
+  // Last, so that the methods a path has come before.
+  const base = (options.basePath ?? '').replace(/\/$/, '');
+  const methodsOf = new Map<string, string[]>();
+  for (const { method, path } of app.routes) {
+    const known = methodsOf.get(path) ?? [];
+    if (method !== 'ALL') methodsOf.set(path, [...known, method]);
+  }
+  for (const [whole, methods] of methodsOf) {
+    const path = whole.slice(base.length);
+    const allow = methods.join(', ');
+    app.all(path, (c) => {
+      c.set('route', path);
+      const error = new MimoError('method-not-allowed', `${c.req.path.slice(0, 200)} takes ${allow}.`, { allow });
+      return failureResponse(error, apiOf(c.req.raw), c.get('requestId'), onError);
+    });
+  }
   app.notFound((c) => {
     const error = new MimoError('not-found', `There is no ${c.req.method} ${c.req.path.slice(0, 200)} here.`, {
       hint: 'POST /v1/chat/completions, /v1/responses, /v1/messages; GET /v1/models.',

@@ -11,6 +11,8 @@ export interface Failure {
   /** The request field concerned. */
   param?: string;
   retryAfterSeconds?: number;
+  /** The methods that a path has. */
+  allow?: string;
   /** A code that an SDK acts on. */
   errorCode?: string;
 }
@@ -25,6 +27,7 @@ const statusOf: Readonly<Partial<Record<ErrorCode, number>>> = {
   'invalid-message': 400,
   'invalid-tool': 400,
   'kv-too-small': 400,
+  'method-not-allowed': 405,
   'model-unknown': 404,
   'not-authorized': 401,
   'not-found': 404,
@@ -43,7 +46,7 @@ export function failureOf(error: unknown): Failure {
   if (!isMimoError(error)) {
     return { status: 500, code: 'internal', message: 'The server failed; its log says why.' };
   }
-  const { field, status, retryAfterSeconds, errorCode } = error.details;
+  const { field, status, retryAfterSeconds, errorCode, allow } = error.details;
   const failure: Failure = {
     status: upstreamStatus(error, status) ?? statusOf[error.code] ?? 500,
     code: error.code,
@@ -51,6 +54,7 @@ export function failureOf(error: unknown): Failure {
   };
   if (typeof field === 'string') failure.param = field;
   if (typeof retryAfterSeconds === 'number') failure.retryAfterSeconds = retryAfterSeconds;
+  if (typeof allow === 'string') failure.allow = allow;
   if (typeof errorCode === 'string') failure.errorCode = errorCode;
   return failure;
 }

@@ -27,8 +27,8 @@ const gets: Readonly<Record<string, string>> = {
   '/v1/responses/{id}': 'A kept response',
 };
 
-/** The document. `basePath` is where the routes begin. */
-export function openApiDocument(basePath: string): Record<string, unknown> {
+/** The document. `basePath` is where the routes begin, `models` the names that are served. */
+export function openApiDocument(basePath: string, models: readonly string[]): Record<string, unknown> {
   const schemas: Record<string, unknown> = {};
   const paths: Record<string, unknown> = {};
   for (const [path, { schema, summary, streams }] of Object.entries(bodies)) {
@@ -36,7 +36,8 @@ export function openApiDocument(basePath: string): Record<string, unknown> {
       .split(/[^a-z0-9]+/)
       .filter(Boolean)
       .join('_');
-    schemas[name] = inComponents(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }), name);
+    const written = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+    schemas[name] = inComponents(withModels(written, models), name);
     paths[path] = {
       post: {
         summary,
@@ -53,7 +54,9 @@ export function openApiDocument(basePath: string): Record<string, unknown> {
       ? [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }]
       : [];
     const kind = path === '/metrics' ? 'text/plain' : 'application/json';
-    paths[path] = { get: { summary, parameters, responses: { 200: answer(summary, kind), ...refusals } } };
+    const get = { summary, parameters, responses: { 200: answer(summary, kind), ...refusals } };
+    const drop = { summary: 'Forget it', parameters, responses: { 200: answer('Forgotten', kind), ...refusals } };
+    paths[path] = path === '/v1/responses/{id}' ? { get, delete: drop } : { get };
   }
   return {
     openapi: '3.1.0',
@@ -74,6 +77,13 @@ export function openApiDocument(basePath: string): Record<string, unknown> {
   };
 }
 
+/** Any other name is answered 404. */
+function withModels(schema: z.core.JSONSchema.BaseSchema, models: readonly string[]): unknown {
+  const { properties } = schema;
+  if (properties?.['model'] === undefined) return schema;
+  return { ...schema, properties: { ...properties, model: { type: 'string', enum: models } } };
+}
+
 /** References inside a schema start at the document it stands in. */
 function inComponents(schema: unknown, name: string): unknown {
   const at = `#/components/schemas/${name}`;
@@ -85,7 +95,7 @@ function inComponents(schema: unknown, name: string): unknown {
 
 function answersOf(streams: boolean): Record<string, unknown> {
   const { content } = answer('', 'application/json');
-  const stream = streams ? { 'text/event-stream': { schema: { type: 'string' } } } : {};
+  const stream = streams ? { 'text/event-stream': { schema: {} } } : {};
   return { 200: { description: 'The answer', content: { ...content, ...stream } }, ...refusals };
 }
 
@@ -98,5 +108,5 @@ const refusal = {
   content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
 };
 const refusals: Readonly<Record<string, unknown>> = Object.fromEntries(
-  [400, 401, 404, 408, 413, 429, 503].map((status) => [status, refusal]),
+  [400, 401, 404, 405, 408, 413, 429, 503].map((status) => [status, refusal]),
 );

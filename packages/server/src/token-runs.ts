@@ -1,6 +1,14 @@
 // Prompts as ids → answers as text and ids, n of them at once, for the token-level routes. Shapes on the wire are completions.ts
 // and generate.ts.
-import type { ChatModel, FinishReason, GenerateRequest, TokenLogprob, TokenModel, Usage } from '@mimokit/protocol';
+import type {
+  ChatModel,
+  FinishReason,
+  GenerateRequest,
+  PromptProgress,
+  TokenLogprob,
+  TokenModel,
+  Usage,
+} from '@mimokit/protocol';
 import { MimoError } from '@mimokit/protocol';
 import type { Exchange } from './exchange.ts';
 import type { AnswerMeter } from './metrics.ts';
@@ -21,6 +29,7 @@ export type TokenRunEvent = { index: number } & (
       logprobs: readonly TokenLogprob[];
       routes?: Uint8Array | Uint16Array;
     }
+  | { type: 'progress'; progress: PromptProgress }
   | { type: 'finish'; reason: FinishReason; matched: string | undefined; usage: Usage }
 );
 
@@ -83,6 +92,10 @@ async function* oneRun(
       if (pieces.matched !== undefined) enough.abort();
       continue;
     }
+    if (event.type === 'prompt-progress') {
+      yield { index, type: 'progress', progress: event };
+      continue;
+    }
     const { matched } = pieces;
     if (event.reason === 'aborted' && matched === undefined) {
       throw new MimoError('aborted', 'The answer was ended before it was complete.', {
@@ -116,7 +129,7 @@ async function* merge(
       pending.delete(at);
       if (next.done === true) continue;
       wait(at, sources[at].next());
-      meter.arrived();
+      if (next.value.type !== 'progress') meter.arrived();
       if (next.value.type === 'finish') meter.finished(next.value.reason, next.value.usage);
       yield next.value;
     }

@@ -67,7 +67,7 @@ async function answer(model: LocalModel, line: z.output<typeof generateLine>): P
     if (event.type === 'tokens') {
       ids.push(...event.ids);
       for (const { logprob } of event.logprobs ?? []) logprobs.push(logprob);
-    } else {
+    } else if (event.type === 'finish') {
       return {
         ids,
         ...(model.hasTokenizer && { text: model.detokenize(ids) }),

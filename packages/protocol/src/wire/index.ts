@@ -20,6 +20,7 @@ export {
   type ChatCompletionToolChoice,
   type ChatCompletionUsage,
   type ChatErrorEnvelope,
+  type ChatPromptProgress,
   chatCompletionChunkSchema,
   chatCompletionRequestSchema,
   chatCompletionSchema,

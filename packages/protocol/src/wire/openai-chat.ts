@@ -95,6 +95,15 @@ export interface ChatCompletionChunk {
     { index?: Nullable<number>; delta?: Nullable<ChatCompletionDelta>; finish_reason?: Nullable<string> }[]
   >;
   usage?: Nullable<ChatCompletionUsage>;
+  prompt_progress?: Nullable<ChatPromptProgress>;
+}
+
+/** llama.cpp's, asked for by `return_progress`. `processed` counts cached tokens too. */
+export interface ChatPromptProgress {
+  total: number;
+  cache: number;
+  processed: number;
+  time_ms?: Nullable<number>;
 }
 
 export interface ChatCompletion {
@@ -208,6 +217,9 @@ export const chatCompletionChunkSchema: z.ZodType<ChatCompletionChunk> = z.loose
     .array(z.looseObject({ index: count.nullish(), delta: deltaSchema.nullish(), finish_reason: text }))
     .nullish(),
   usage: usageSchema.nullish(),
+  prompt_progress: z
+    .looseObject({ total: count, cache: count, processed: count, time_ms: z.number().nullish() })
+    .nullish(),
 });
 
 export const chatCompletionSchema: z.ZodType<ChatCompletion> = z.looseObject({

@@ -22,6 +22,7 @@ export async function collect(events: AsyncIterable<GenerateEvent>): Promise<Col
     if (event.type === 'finish') {
       return { ids, logprobs, routes, bursts, reason: event.reason, usage: event.usage };
     }
+    if (event.type !== 'tokens') continue;
     ids.push(...event.ids);
     if (event.ids.length > 0) bursts.push(event.ids.length);
     logprobs.push(...(event.logprobs ?? []));

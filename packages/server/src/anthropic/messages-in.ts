@@ -21,9 +21,11 @@ import {
   fromOpenAITools,
 } from '@mimokit/protocol/wire';
 import { checkCount, checkedBody, type JsonBody } from '../body.ts';
+import { refuseConstraints } from '../constraints.ts';
 import { badField } from '../http-error.ts';
 import type { Limits } from '../limits.ts';
 import { checkedToolChoice, maxTokensOf, samplingOf } from '../openai/chat-in.ts';
+import { wantsProgress } from '../progress.ts';
 import { checkTools } from '../tool-schema.ts';
 
 export interface MessagesIn {
@@ -40,6 +42,7 @@ export function readMessagesRequest({ plain, lossless }: JsonBody, limits: Limit
   checkCount(plain, 'messages', limits.messages);
   checkCount(plain, 'tools', limits.tools);
   const body = checkedBody(anthropicRequestSchema, plain);
+  refuseConstraints(body);
   const continues = body.thread?.type === 'continue';
   if (body.messages.length === 0 && !continues) throw badField('messages', 'must have at least one message');
   const tools = toolsOf(body, lossless, limits);
@@ -58,6 +61,7 @@ export function readMessagesRequest({ plain, lossless }: JsonBody, limits: Limit
   const sampling = samplingOf(body);
   if (sampling !== undefined) chat.sampling = sampling;
   if (body.stop_sequences && body.stop_sequences.length > 0) chat.stop = body.stop_sequences;
+  if (wantsProgress(body) && body.stream === true) chat.wantProgress = true;
   const { thread } = body;
   return {
     model: body.model,

@@ -2,6 +2,7 @@
 import type { AssistantMessage, FinishReason, Usage } from '@mimokit/protocol';
 import type { AnthropicUsage } from '@mimokit/protocol/wire';
 import type { AnswerEvent } from '../answers.ts';
+import { ProgressClock } from '../progress.ts';
 
 export interface MessagesOutContext {
   id: string;
@@ -18,9 +19,11 @@ export async function* messageFrames(
   context: MessagesOutContext,
 ): AsyncGenerator<string, void> {
   const blocks = new Blocks();
+  const clock = new ProgressClock();
   yield frame('message_start', { message: { ...emptyMessage(context), usage: usageOf(undefined) } });
   for await (const { event } of events) {
-    if (event.type === 'reasoning-delta') {
+    if (event.type === 'prompt-progress') yield clock.comment(event);
+    else if (event.type === 'reasoning-delta') {
       yield (
         blocks.in('thinking', { type: 'thinking', thinking: '', signature: '' }) +
         blocks.delta(`{"type":"thinking_delta","thinking":${JSON.stringify(event.text)}}`)

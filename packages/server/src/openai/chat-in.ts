@@ -15,8 +15,10 @@ import {
   fromOpenAITools,
 } from '@mimokit/protocol/wire';
 import { checkCount, checkedBody, type JsonBody } from '../body.ts';
+import { refuseConstraints } from '../constraints.ts';
 import { badField } from '../http-error.ts';
 import type { Limits } from '../limits.ts';
+import { wantsProgress } from '../progress.ts';
 import { checkTools } from '../tool-schema.ts';
 
 export interface ChatIn {
@@ -62,6 +64,7 @@ export function readChatRequest({ plain, lossless }: JsonBody, limits: Limits): 
   if (topLogprobs !== undefined) chat.topLogprobs = Math.max(1, topLogprobs);
   const bias = biasOf(body['logit_bias']);
   if (bias !== undefined) chat.bias = bias;
+  if (wantsProgress(body) && body.stream === true) chat.wantProgress = true;
   const choices = choicesOf(body['n'], limits);
   const stream = body.stream ?? false;
   return {
@@ -76,14 +79,7 @@ export function readChatRequest({ plain, lossless }: JsonBody, limits: Limits): 
 
 /** Fields that change the answer and that no model here can follow. */
 function refuseUnknown(body: ChatCompletionRequest): void {
-  const format = body['response_format'];
-  if (isJsonObject(format) && jsonGet(format, 'type') !== 'text') {
-    throw badField(
-      'response_format',
-      "other than { type: 'text' } is not supported",
-      'Describe the form in the prompt.',
-    );
-  }
+  refuseConstraints(body);
   const functions = body['functions'];
   if (Array.isArray(functions) && functions.length > 0) throw badField('functions', 'is the old form', 'Use tools.');
   const modalities = body['modalities'];

@@ -2,6 +2,7 @@
 import type { AssistantMessage, FinishReason, TextLogprob, Usage } from '@mimokit/protocol';
 import { type ChatCompletionUsage, toOpenAIAssistant } from '@mimokit/protocol/wire';
 import type { AnswerEvent } from '../answers.ts';
+import { ProgressClock } from '../progress.ts';
 
 /** Which names an answer's reasoning goes by: MiMo's and SGLang's, vLLM's and OpenRouter's, or both. */
 export type ReasoningField = 'reasoning_content' | 'reasoning' | 'both';
@@ -29,11 +30,15 @@ export async function* chatFrames(
   const tail = `,"logprobs":null${end}`;
   const calls = Array.from({ length: choices }, () => new Map<string, number>());
   const usages: Usage[] = [];
+  const clock = new ProgressClock();
   for (let choice = 0; choice < choices; choice++)
     yield `${head}${choice},"delta":{"role":"assistant","content":""}${tail}`;
   for await (const { choice, event } of events) {
     const open = `${head}${choice},"delta":{`;
-    if (event.type === 'text-delta') {
+    if (event.type === 'prompt-progress') {
+      const progress = { index: choice, delta: {}, logprobs: null, finish_reason: null };
+      yield `data: ${JSON.stringify({ ...base, choices: [progress], prompt_progress: clock.wire(event) })}\n\n`;
+    } else if (event.type === 'text-delta') {
       const content = `${open}"content":${JSON.stringify(event.text)}}`;
       if (event.logprobs === undefined || context.topLogprobs === undefined) yield content + tail;
       else yield `${content},"logprobs":${JSON.stringify(logprobsOf(event.logprobs, context.topLogprobs))}${end}`;

@@ -2,9 +2,11 @@
 import type { FinishReason, GenerateRequest, TokenLogprob, Usage } from '@mimokit/protocol';
 import { z } from 'zod';
 import { checkedBody, type JsonBody } from '../body.ts';
+import { refuseConstraints } from '../constraints.ts';
 import type { Exchange } from '../exchange.ts';
 import type { FindModel } from '../find-model.ts';
 import { badField, failureBody } from '../http-error.ts';
+import { ProgressClock, wantsProgress } from '../progress.ts';
 import { tokenModel } from '../token-model.ts';
 import { checkedStops, startRuns, type TokenRun, type TokenRunEvent } from '../token-runs.ts';
 import { biasOf, choicesOf, maxTokensOf, samplingOf, stopOf } from './chat-in.ts';
@@ -33,6 +35,7 @@ const schema = z.looseObject({
   echo: z.boolean().nullish(),
   suffix: z.string().nullish(),
   ignore_eos: z.boolean().nullish(),
+  return_progress: z.boolean().nullish(),
 });
 
 /** What is taken, for the OpenAPI document. */
@@ -47,6 +50,7 @@ export async function answerCompletions(
   findModel: FindModel,
 ): Promise<Response> {
   const body = checkedBody(schema, plain);
+  refuseConstraints(body);
   if (body.suffix) throw badField('suffix', 'is not supported');
   const { limits, defaults } = exchange.shared;
   const model = tokenModel(findModel(body.model));
@@ -65,6 +69,7 @@ export async function answerCompletions(
     // The chosen token's own log-probability comes with the first rival.
     ...(typeof body.logprobs === 'number' ? { topLogprobs: Math.max(1, body.logprobs) } : {}),
     ...(bias === undefined ? {} : { bias }),
+    ...(wantsProgress(body) && body.stream === true ? { wantProgress: true } : {}),
   };
   const runs = prompts.flatMap((prompt, at) =>
     Array.from({ length: n }, (_, copy): TokenRun => {
@@ -127,7 +132,7 @@ async function whole(events: AsyncIterable<TokenRunEvent>, context: Context): Pr
     if (event.type === 'piece') {
       texts[event.index] += event.text;
       append(collected[event.index], logprobs[event.index].of(event.logprobs, context));
-    } else {
+    } else if (event.type === 'finish') {
       reasons[event.index] = event.reason;
       usages[event.index] = event.usage;
     }
@@ -151,13 +156,19 @@ async function* frames(
     (_, index) => new Offsets(context.echoes?.[index]?.length ?? 0),
   );
   const usages: Usage[] = [];
-  const frame = (choice: Record<string, unknown>): string =>
-    `data: ${JSON.stringify({ ...context.base, choices: [choice] })}\n\n`;
+  const clock = new ProgressClock();
+  const frame = (choice: Record<string, unknown>, more: Record<string, unknown> = {}): string =>
+    `data: ${JSON.stringify({ ...context.base, choices: [choice], ...more })}\n\n`;
   for (const [index, text] of (context.echoes ?? []).entries()) {
     yield frame({ index, text, logprobs: null, finish_reason: null });
   }
   for await (const event of events) {
     const { index } = event;
+    if (event.type === 'progress') {
+      const choice = { index, text: '', logprobs: null, finish_reason: null };
+      yield frame(choice, { prompt_progress: clock.wire(event.progress) });
+      continue;
+    }
     if (event.type === 'finish') {
       usages[index] = event.usage;
       yield frame({ index, text: '', logprobs: null, finish_reason: finishReason(event.reason) });

@@ -20,8 +20,10 @@ import {
   responsesRequestSchema,
 } from '@mimokit/protocol/wire';
 import { checkCount, checkedBody, type JsonBody } from '../body.ts';
+import { refuseConstraints } from '../constraints.ts';
 import { badField } from '../http-error.ts';
 import type { Limits } from '../limits.ts';
+import { wantsProgress } from '../progress.ts';
 import { checkTools } from '../tool-schema.ts';
 import { checkedToolChoice, effortOf, maxTokensOf, samplingOf } from './chat-in.ts';
 
@@ -49,14 +51,13 @@ export function readResponsesRequest({ plain, lossless }: JsonBody, limits: Limi
   if (maxTokens !== undefined) chat.maxTokens = maxTokens;
   const sampling = samplingOf(body);
   if (sampling !== undefined) chat.sampling = sampling;
+  if (wantsProgress(body) && body.stream === true) chat.wantProgress = true;
   return { body, chat };
 }
 
 /** Fields that change the answer and that no model here can follow. */
 function refuseUnknown(body: ResponsesRequest): void {
-  const format = jsonGet(jsonGet(body['text'], 'format'), 'type');
-  if (format !== undefined && format !== 'text')
-    throw badField('text.format', "other than { type: 'text' } is not supported");
+  refuseConstraints(body);
   for (const field of ['conversation', 'prompt']) {
     if (body[field] !== undefined && body[field] !== null) throw badField(field, 'is not supported');
   }

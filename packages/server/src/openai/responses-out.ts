@@ -2,6 +2,7 @@
 import type { AssistantMessage, FinishReason, Usage } from '@mimokit/protocol';
 import type { ResponsesOutputItem, ResponsesUsage } from '@mimokit/protocol/wire';
 import type { AnswerEvent } from '../answers.ts';
+import { ProgressClock } from '../progress.ts';
 
 export interface ResponsesOutContext {
   /** The response's fields that are the same from beginning to end, its id among them. */
@@ -20,11 +21,13 @@ export async function* responseFrames(
   context: ResponsesOutContext,
 ): AsyncGenerator<string, void> {
   const writer = new ResponseWriter(context.suffix);
+  const clock = new ProgressClock();
   const started = { ...context.base, status: 'in_progress', output: [], usage: null };
   yield writer.frame('response.created', { response: started });
   yield writer.frame('response.in_progress', { response: started });
   for await (const { event } of events) {
-    if (event.type === 'reasoning-delta') yield writer.reasoning(event.text);
+    if (event.type === 'prompt-progress') yield clock.comment(event);
+    else if (event.type === 'reasoning-delta') yield writer.reasoning(event.text);
     else if (event.type === 'text-delta') yield writer.text(event.text);
     else if (event.type === 'tool-input-start') yield writer.call(event.id, event.name);
     else if (event.type === 'tool-input-delta') yield writer.argumentsDelta(event.text);

@@ -2,10 +2,12 @@
 import type { FinishReason, GenerateRequest, TokenLogprob, Usage } from '@mimokit/protocol';
 import { z } from 'zod';
 import { checkedBody, type JsonBody } from '../body.ts';
+import { refuseConstraints } from '../constraints.ts';
 import type { Exchange } from '../exchange.ts';
 import type { FindModel } from '../find-model.ts';
 import { badField, failureBody } from '../http-error.ts';
 import { choicesOf, maxTokensOf, samplingOf } from '../openai/chat-in.ts';
+import { ProgressClock, wantsProgress } from '../progress.ts';
 import { tokenModel } from '../token-model.ts';
 import { checkedStops, startRuns, type TokenRun, type TokenRunEvent } from '../token-runs.ts';
 import { encodeRoutes, type RoutesShape } from './routed-experts.ts';
@@ -35,6 +37,7 @@ const schema = z.looseObject({
   return_logprob: z.boolean().nullish(),
   top_logprobs_num: z.number().int().min(0).max(20).nullish(),
   return_routed_experts: z.boolean().nullish(),
+  return_progress: z.boolean().nullish(),
   stream: z.boolean().nullish(),
 });
 
@@ -50,6 +53,7 @@ export async function answerGenerate(
   options: { findModel: FindModel; firstModel: string },
 ): Promise<Response> {
   const body = checkedBody(schema, plain);
+  refuseConstraints(body.sampling_params ?? {}, 'sampling_params.');
   const { limits, defaults } = exchange.shared;
   const model = tokenModel(options.findModel(body.model ?? options.firstModel));
   if ((typeof body.text === 'string') === Array.isArray(body.input_ids))
@@ -70,6 +74,7 @@ export async function answerGenerate(
     ...(params.stop_token_ids && params.stop_token_ids.length > 0 ? { stopIds: params.stop_token_ids } : {}),
     ...(rivals === undefined ? {} : { topLogprobs: Math.max(1, rivals) }),
     ...(body.return_routed_experts === true ? { wantRoutes: true } : {}),
+    ...(wantsProgress(body) && body.stream === true ? { wantProgress: true } : {}),
   };
   const n = choicesOf(params.n, limits);
   const runs = Array.from({ length: n }, (_, index): TokenRun => {
@@ -110,7 +115,12 @@ async function* streamed(
   states: readonly RunState[],
   result: (state: RunState) => unknown,
 ): AsyncGenerator<string, void> {
+  const clock = new ProgressClock();
   for await (const event of events) {
+    if (event.type === 'progress') {
+      yield clock.comment(event.progress);
+      continue;
+    }
     const state = states[event.index];
     state.take(event);
     if (state.isWorthSending()) yield `data: ${JSON.stringify(result(state))}\n\n`;
@@ -139,6 +149,7 @@ class RunState {
       this.#end = event;
       return;
     }
+    if (event.type === 'progress') return;
     this.#text += event.text;
     this.#ids.push(...event.ids);
     this.#logprobs.push(...event.logprobs);
