@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 
 const MAX_INDEX_BYTES: u64 = 256 << 20;
 /// A parsed JSON value takes up to a hundred times its text, so configs are held far below what an index may be.
-const MAX_CONFIG_BYTES: u64 = 1 << 20;
+const MAX_CONFIG_BYTES: u64 = 256 << 10;
 const MAX_MTP_HEADS: usize = 16;
 
 /// An opened checkpoint. Weights stay in the mapped files; nothing is read into memory but headers and the config.

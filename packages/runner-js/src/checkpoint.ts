@@ -25,7 +25,7 @@ const indexFile = 'model.safetensors.index.json';
 const singleFile = 'model.safetensors';
 const mostIndexBytes = 256 * 2 ** 20;
 /** Parsed JSON takes many times its text, so configs are held far below what an index may be. */
-const mostConfigBytes = 2 ** 20;
+const mostConfigBytes = 2 ** 18;
 
 /** Reads a small text file whole. Throws `checkpoint-missing-file`, or `checkpoint-malformed` when it is not UTF-8. */
 async function readText(files: CheckpointFiles, file: string, mostBytes: number): Promise<string> {
