@@ -10,7 +10,7 @@ use mimokit_model::kv::KvDtype;
 
 use crate::buffers::buffer;
 use crate::kv::HeadStore;
-use crate::linear::{Bf16, E4m3, Element, F32, sixteen};
+use crate::linear::{Bf16, E4m3, Element, F32, LINE, sixteen};
 use crate::simd::{E4M3_LIFT, Kernel, LANES, Level, Simd, dispatch, exp};
 
 /// Keys of one segment.
@@ -61,6 +61,9 @@ impl<E: Element> Kernel for Heads<'_, E> {
             head += match heads - head {
                 1 => self.heads::<S, 1>(simd, head),
                 2 | 3 => self.heads::<S, 2>(simd, head),
+                // As many sums as there are registers for.
+                16.. if S::REGISTERS >= 32 => self.heads::<S, 16>(simd, head),
+                8.. if S::REGISTERS >= 32 => self.heads::<S, 8>(simd, head),
                 _ => self.heads::<S, 4>(simd, head),
             };
         }
@@ -103,9 +106,8 @@ impl<E: Element> Heads<'_, E> {
             let mut add = [0.0; H];
             for h in 0..H {
                 let weights = &mut weights[h];
-                let mut top = weights[..at].iter().fold(f32::NEG_INFINITY, |top, &score| top.max(score));
-                let segment_max = top;
-                top = top.max(max[h]);
+                let segment_max = largest(simd, &weights[..at]);
+                let top = segment_max.max(max[h]);
                 let sum = exponentials(simd, weights, at, segment_max);
                 let pair = exp(simd, simd.load(&merge_exponents(max[h] - top, segment_max - top)));
                 let mut factors = [0.0; LANES];
@@ -117,11 +119,8 @@ impl<E: Element> Heads<'_, E> {
             if store.dtype == KvDtype::Fp8 {
                 let mut at = 0;
                 for piece in segment.pieces(self.ask.runs) {
-                    for slot in piece.first_slot..piece.first_slot + piece.count {
-                        let scale = store.value_scale(piece.store, slot) * E4M3_LIFT;
-                        weights.iter_mut().for_each(|weights| weights[at] *= scale);
-                        at += 1;
-                    }
+                    scale_by_values::<S, H>(simd, &store, piece, &mut weights, at);
+                    at += piece.count;
                 }
             }
             for chunk in 0..store.v_stride / LANES {
@@ -177,23 +176,78 @@ fn scores<S: Simd, E: Element, const H: usize>(
     let end = piece.first_slot + piece.count;
     for tile in piece.first_slot / LANES..end.div_ceil(LANES) {
         let mut sums = [simd.zero(); H];
-        for dim in 0..store.qk_dim {
-            let keys = E::load(simd, store.keys(piece.store, tile, dim));
+        let keys = store.tile(piece.store, tile);
+        let lines = store.qk_dim / 4;
+        for (line, keys) in keys.chunks_exact(LINE * E::BYTES).enumerate() {
+            for (i, keys) in E::load_line(simd, keys).into_iter().enumerate() {
+                for h in 0..H {
+                    sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + 4 * line + i]), keys, sums[h]);
+                }
+            }
+        }
+        for (i, keys) in keys[lines * LINE * E::BYTES..].chunks_exact(LANES * E::BYTES).enumerate() {
+            let keys = E::load(simd, keys);
             for h in 0..H {
-                sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + dim]), keys, sums[h]);
+                sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + 4 * lines + i]), keys, sums[h]);
             }
         }
         let from = piece.first_slot.max(tile * LANES);
         let to = end.min((tile + 1) * LANES);
+        let first = at + from - piece.first_slot;
         for h in 0..H {
-            let mut lanes = [0.0; LANES];
-            simd.store(simd.mul(sums[h], simd.splat(scale)), &mut lanes);
-            for slot in from..to {
-                let score = lanes[slot - tile * LANES] * store.key_scale(piece.store, slot);
-                scores[h][at + slot - piece.first_slot] = score;
+            let mut lanes = simd.mul(sums[h], simd.splat(scale));
+            if store.dtype == KvDtype::Fp8 {
+                lanes = simd.mul(lanes, simd.f32(store.key_scales(piece.store, tile * LANES)));
+            }
+            if to - from == LANES {
+                simd.store(lanes, scores[h][first..].first_chunk_mut().expect("sixteen scores"));
+            } else {
+                let mut all = [0.0; LANES];
+                simd.store(lanes, &mut all);
+                scores[h][first..][..to - from].copy_from_slice(&all[from - tile * LANES..][..to - from]);
             }
         }
     }
+}
+
+/// Multiplies the weights of one piece's values, `weights[..][at ..]`, by the values' scales and the E4M3 lift.
+#[inline(always)]
+fn scale_by_values<S: Simd, const H: usize>(
+    simd: S,
+    store: &HeadStore,
+    piece: Run<'_>,
+    weights: &mut [[f32; SEGMENT]; H],
+    at: usize,
+) {
+    let whole = piece.count / LANES * LANES;
+    for offset in (0..whole).step_by(LANES) {
+        let scales = simd.f32(store.value_scales(piece.store, piece.first_slot + offset));
+        let scales = simd.mul(scales, simd.splat(E4M3_LIFT));
+        for weights in weights.iter_mut() {
+            let lanes: &mut [f32; LANES] = weights[at + offset..].first_chunk_mut().expect("sixteen weights");
+            simd.store(simd.mul(simd.load(lanes), scales), lanes);
+        }
+    }
+    for offset in whole..piece.count {
+        let scale = store.value_scale(piece.store, piece.first_slot + offset) * E4M3_LIFT;
+        for weights in weights.iter_mut() {
+            weights[at + offset] *= scale;
+        }
+    }
+}
+
+/// The largest of at least one number. Where one is NaN the result may be any: its exponential makes the sum NaN.
+#[inline(always)]
+fn largest<S: Simd>(simd: S, numbers: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (whole, rest) = numbers.as_chunks::<LANES>();
+    lanes[..rest.len()].copy_from_slice(rest);
+    let mut top = simd.load(&lanes);
+    for numbers in whole {
+        top = simd.max(top, simd.load(numbers));
+    }
+    simd.store(top, &mut lanes);
+    lanes.iter().fold(f32::NEG_INFINITY, |top, &x| top.max(x))
 }
 
 /// Turns `count` scores into exp(score - max), zeros up to a whole vector, and sums them over lanes.

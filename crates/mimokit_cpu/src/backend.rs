@@ -67,6 +67,11 @@ impl CpuBackend {
         self.pool.threads()
     }
 
+    /// A table of embeddings needs none of this: rows are decoded there by a table that knows NaN.
+    fn require_numbers(&self, weights: &[&Matrix]) -> Result<()> {
+        weights.iter().try_for_each(|weight| weight.require_numbers(&self.pool))
+    }
+
     /// One linear alone: W x for every row of `x`, whose width is the weight's columns.
     pub fn multiply(&self, matrix: &Matrix, x: &Act) -> Act {
         linear(self, matrix, &Input::of(x, self.quantise))
@@ -216,6 +221,7 @@ impl Backend for CpuBackend {
     }
 
     fn qkv_rope(&self, step: &Step, x: &Act, weights: &AttentionWeights<Self>) -> Result<Qkv<Self>> {
+        self.require_numbers(&[&weights.q, &weights.k, &weights.v])?;
         Ok(ops::qkv_rope::qkv_rope(self, step, x, weights))
     }
 
@@ -244,11 +250,13 @@ impl Backend for CpuBackend {
     }
 
     fn o_proj(&self, attended: &Act, weights: &AttentionWeights<Self>, x: &mut Act) -> Result<()> {
+        self.require_numbers(&[&weights.o])?;
         ops::o_proj::o_proj(self, attended, &weights.o, x);
         Ok(())
     }
 
     fn dense_ffn(&self, weights: &FfnWeights<Self>, x: &mut Act) -> Result<()> {
+        self.require_numbers(&[&weights.gate, &weights.up, &weights.down])?;
         ops::dense_ffn::dense_ffn(self, weights, x);
         Ok(())
     }
@@ -258,6 +266,10 @@ impl Backend for CpuBackend {
     }
 
     fn moe(&self, routes: &Routes, weights: &MoeWeights<Self>, x: &mut Act) -> Result<()> {
+        for &expert in &routes.chosen.ids {
+            let Expert { gate, up, down } = &weights.experts.each[expert as usize];
+            self.require_numbers(&[gate, up, down])?;
+        }
         ops::moe::moe(self, routes, &weights.experts, x);
         Ok(())
     }
@@ -271,10 +283,12 @@ impl Backend for CpuBackend {
         hidden: &[HiddenRow],
         weights: &JoinWeights<Self>,
     ) -> Result<Act> {
+        self.require_numbers(&[&weights.join])?;
         Ok(ops::mtp_join::mtp_join(self, &step.pass.ids, table, fresh, kv, hidden, weights))
     }
 
     fn lm_head(&self, x: &Act, rows: &[u32], norm: &Vec<f32>, eps: f32, head: &Matrix) -> Result<Act> {
+        self.require_numbers(&[head])?;
         Ok(ops::lm_head::lm_head(self, x, rows, norm, eps, head))
     }
 

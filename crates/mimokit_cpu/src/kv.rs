@@ -4,6 +4,9 @@
 //! values `[position][dim]`. All stores of a block (or window) lie together: copying one is one memcpy. Memory is reserved
 //! zeroed and becomes resident when first written.
 
+use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
 use mimokit_model::kv::{KvCopy, KvDtype, KvLayout, KvShape};
 use mimokit_model::{Error, Result};
 
@@ -47,10 +50,11 @@ impl HeadStore {
         self.bytes
     }
 
-    /// The sixteen keys of a tile at dimension `dim`.
+    /// The sixteen keys of a tile, dimension after dimension.
     #[inline(always)]
-    pub(crate) fn keys<'a>(&self, store: &'a [u8], tile: usize, dim: usize) -> &'a [u8] {
-        &store[(tile * self.qk_dim + dim) * LANES * self.element..][..LANES * self.element]
+    pub(crate) fn tile<'a>(&self, store: &'a [u8], tile: usize) -> &'a [u8] {
+        let bytes = self.qk_dim * LANES * self.element;
+        &store[tile * bytes..][..bytes]
     }
 
     /// Sixteen dims of the value in `slot`.
@@ -59,15 +63,22 @@ impl HeadStore {
         &store[self.values + (slot * self.v_stride + chunk * LANES) * self.element..][..LANES * self.element]
     }
 
-    /// What the stored key in `slot` is to be multiplied by.
-    #[inline(always)]
-    pub(crate) fn key_scale(&self, store: &[u8], slot: usize) -> f32 {
-        self.scale(store, self.key_scales, slot)
-    }
-
+    /// What the stored value in `slot` is to be multiplied by.
     #[inline(always)]
     pub(crate) fn value_scale(&self, store: &[u8], slot: usize) -> f32 {
         self.scale(store, self.value_scales, slot)
+    }
+
+    /// The key scales of `slot` and the fifteen after it, little-endian; only where keys have scales.
+    #[inline(always)]
+    pub(crate) fn key_scales<'a>(&self, store: &'a [u8], slot: usize) -> &'a [u8; 4 * LANES] {
+        store[self.key_scales + 4 * slot..].first_chunk().expect("sixteen scales")
+    }
+
+    /// As `key_scales`, of values.
+    #[inline(always)]
+    pub(crate) fn value_scales<'a>(&self, store: &'a [u8], slot: usize) -> &'a [u8; 4 * LANES] {
+        store[self.value_scales + 4 * slot..].first_chunk().expect("sixteen scales")
     }
 
     #[inline(always)]
@@ -144,7 +155,7 @@ fn bf16_bits(x: f32) -> u16 {
 
 /// Equal units (blocks or windows), each holding the stores of several layers.
 pub(crate) struct Units {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: PoolBytes,
     stride: usize,
     /// Per layer: where it starts in a unit, and the store of each of its heads.
     layers: Vec<(usize, HeadStore)>,
@@ -159,7 +170,7 @@ impl Units {
             layers.push((stride, store));
             stride += store.bytes * shape.kv_heads;
         }
-        Ok(Units { bytes: zeroed(count, stride)?, stride, layers })
+        Ok(Units { bytes: PoolBytes::zeroed(count, stride)?, stride, layers })
     }
 
     pub(crate) fn store(&self, layer: usize) -> HeadStore {
@@ -179,6 +190,39 @@ impl Units {
     fn copy(&mut self, from: u32, to: u32) {
         let from = from as usize * self.stride;
         self.bytes.copy_within(from..from + self.stride, to as usize * self.stride);
+    }
+}
+
+/// Bytes of a pool, on huge pages where the system has them: walking page tables takes longer than reading the keys.
+pub(crate) struct PoolBytes(Option<MmapMut>);
+
+impl PoolBytes {
+    fn zeroed(count: usize, each: usize) -> Result<PoolBytes> {
+        let refuse = || no_memory(count, each);
+        let bytes = count.checked_mul(each).ok_or_else(refuse)?;
+        if bytes == 0 {
+            return Ok(PoolBytes(None));
+        }
+        let map = MmapMut::map_anon(bytes).map_err(|_| refuse())?;
+        // A wish; without it pages are as small as the system's others.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
+        Ok(PoolBytes(Some(map)))
+    }
+}
+
+impl Deref for PoolBytes {
+    type Target = [u8];
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or(&[])
+    }
+}
+
+impl DerefMut for PoolBytes {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.0.as_deref_mut().unwrap_or(&mut [])
     }
 }
 
@@ -235,9 +279,13 @@ impl Kv {
 
 /// `count * each` zeros, which the operating system hands over page by page as they are first touched.
 fn zeroed<T: Default + Copy>(count: usize, each: usize) -> Result<Vec<T>> {
-    let refuse = || Error::Device(format!("no memory for {count} units of {} bytes of KV", each * size_of::<T>()));
+    let refuse = || no_memory(count, each * size_of::<T>());
     let len = count.checked_mul(each).ok_or_else(refuse)?;
     // A probe first, because `vec!` of zeros aborts where this fails.
     Vec::<T>::new().try_reserve_exact(len).map_err(|_| refuse())?;
     Ok(vec![T::default(); len])
+}
+
+fn no_memory(count: usize, each: usize) -> Error {
+    Error::Device(format!("no memory for {count} units of {each} bytes of KV"))
 }

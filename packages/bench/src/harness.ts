@@ -122,20 +122,24 @@ export function publish(name: string, measured: readonly BenchResult[]): void {
 }
 
 function toTable(rows: readonly BenchRow[], measured: readonly BenchResult[]): string {
+  const hasBounds = rows.some(({ bound }) => bound !== null);
+  const head = ['goal', 'op', 'shape', 'median', 'spread', ...(hasBounds ? ['bound', 'fraction'] : []), 'peer', 'ratio'];
   const lines = rows.map((row, i) => {
-    const { spread } = measured[i];
-    const target =
-      row.target === undefined
-        ? ''
-        : `${measured[i].atMost === true ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
+    const { spread, boundName = '', atMost = false } = measured[i];
+    const target = row.target === undefined ? '' : `${atMost ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
+    const bound = row.bound === null ? '' : `${row.bound} ${row.unit}, ${boundName}`;
     const cells = [
       row.goal ?? '',
       row.op,
       row.shape,
       `${row.value} ${row.unit}`,
       spread === undefined ? '' : `± ${Math.round(spread * 100)} %`,
+      ...(hasBounds ? [bound, row.fraction?.toFixed(3) ?? ''] : []),
+      row.peer ?? '',
+      row.ratio === null ? '' : `${row.ratio}x`,
+      target,
     ];
-    return `| ${[...cells, row.peer ?? '', row.ratio === null ? '' : `${row.ratio}x`, target].join(' | ')} |\n`;
+    return `| ${cells.join(' | ')} |\n`;
   });
-  return `| goal | op | shape | median | spread | peer | ratio | target |\n|--|--|--|--|--|--|--|--|\n${lines.join('')}`;
+  return `| ${[...head, 'target'].join(' | ')} |\n|${'--|'.repeat(head.length + 1)}\n${lines.join('')}`;
 }

@@ -9,7 +9,7 @@ export interface BenchRow {
   shape: string;
   value: number;
   unit: string;
-  /** What `ratio`, or `value` where there is no peer, must reach. */
+  /** What must be reached: by `ratio` where there is a peer, else by `fraction` where there is a bound, else by `value`. */
   target?: number;
   met?: boolean;
   /** The value a perfect implementation would reach on this machine, in `unit`; null where none is known. */
@@ -30,12 +30,14 @@ export type BenchResult = Pick<BenchRow, 'op' | 'shape' | 'value' | 'unit'> &
     atMost?: boolean;
     /** Half the distance between the quartiles, as a share of the median; for the table only. */
     spread?: number;
+    /** What the bound is; for the table only. */
+    boundName?: string;
   };
 
 /** A complete row from a result. */
 export function toRow(result: BenchResult, machine: string, date: string): BenchRow {
   const { goal, op, shape, value, unit, target, bound = null, peer = null, ratio = null, atMost = false } = result;
-  const measured = ratio ?? value;
+  const measured = ratio ?? (bound === null ? value : value / bound);
   return {
     ...(goal === undefined ? {} : { goal }),
     op,
@@ -43,7 +45,7 @@ export function toRow(result: BenchResult, machine: string, date: string): Bench
     value: round(value),
     unit,
     ...(target === undefined ? {} : { target, met: atMost ? measured <= target : measured >= target }),
-    bound,
+    bound: bound === null ? null : round(bound),
     fraction: bound === null ? null : round(value / bound),
     peer,
     ratio: ratio === null ? null : round(ratio),

@@ -9,7 +9,7 @@ use crate::simd::{Kernel, LANES, Simd};
 
 /// Weight rows of a panel: 16 KiB decoded.
 pub(super) const PANEL_ROWS: usize = 16;
-/// Weight rows that share the scaled activations of a segment.
+/// Weight rows that share the activations of a segment, gathered and scaled.
 pub(super) const RUN_ROWS: usize = 64;
 /// Activation rows that share one decoding of a panel.
 const CHUNK: usize = 96;
@@ -39,7 +39,7 @@ impl<E: Element> Many<'_, E> {
     fn tiles<S: Simd, const R: usize, const T: usize>(self, simd: S) {
         let mut panel = buffer(PANEL_ROWS * SEGMENT);
         let mut running = buffer(RUN_ROWS * CHUNK * LANES);
-        let mut inputs = buffer(if self.weights.scales.is_some() { CHUNK * SEGMENT } else { 0 });
+        let mut inputs = buffer(CHUNK * SEGMENT);
         let count = self.rows.len();
         for (chunk, (x, x_scales)) in self.x.chunks(CHUNK).zip(self.x_scales.chunks(CHUNK)).enumerate() {
             let mut first = self.rows.start;
@@ -77,11 +77,15 @@ impl<E: Element> Many<'_, E> {
             let to = columns.min(from + SEGMENT);
             let stride = (to - from).next_multiple_of(LANES);
             for (t, to) in inputs.chunks_exact_mut(stride).enumerate().take(x.len()) {
+                // Rows lie far apart, so that the processor does not guess the next one.
+                if let Some(later) = x.get(t + 4) {
+                    for line in later[from..from + stride].chunks(LANES) {
+                        simd.prefetch(line.as_ptr().cast());
+                    }
+                }
                 scale_row(simd, &self.weights, first, from, &x[t][from..from + stride], x_scales[t], to);
             }
-            let input = |t: usize| {
-                if self.weights.scales.is_some() { &inputs[t * stride..][..stride] } else { &x[t][from..][..stride] }
-            };
+            let input = |t: usize| &inputs[t * stride..][..stride];
             for panel_row in (0..rows).step_by(PANEL_ROWS) {
                 let panel_rows = PANEL_ROWS.min(rows - panel_row);
                 for r in 0..panel_rows {

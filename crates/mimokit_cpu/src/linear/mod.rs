@@ -6,16 +6,18 @@
 mod element;
 mod few;
 mod many;
+mod nan;
 mod rows;
 mod scaled;
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 
 use mimokit_checkpoint::{BlockScales, Dtype, Linear};
 use mimokit_model::{Error, Result};
 
-pub(crate) use element::{Bf16, E4m3, Element, F32, sixteen};
+pub(crate) use element::{Bf16, E4m3, Element, F32, LINE, sixteen};
 pub(crate) use rows::{Input, Rows};
 
 use crate::fp8::BLOCK;
@@ -36,6 +38,8 @@ const TASK_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Matrix {
     pub(crate) linear: Linear,
+    /// Whether its E4M3 bytes were looked through for NaN: nan.rs.
+    has_numbers: AtomicBool,
 }
 
 impl Matrix {
@@ -49,7 +53,7 @@ impl Matrix {
             (Dtype::F8E4M3, Some(_)) | (Dtype::F32 | Dtype::Bf16, None) => {}
             (dtype, _) => return unfit(format!("the CPU kernels do not multiply {}", dtype.name())),
         }
-        Ok(Matrix { linear: linear.clone() })
+        Ok(Matrix { linear: linear.clone(), has_numbers: AtomicBool::new(linear.dtype != Dtype::F8E4M3) })
     }
 
     pub(crate) fn rows(&self) -> usize {

@@ -1,24 +1,19 @@
-//! One decoded token through a whole layer of the 309B model, weights mapped, caches cold for all but the activations:
-//!   cargo bench -p mimokit_cpu --bench layer [-- --rounds N]
-//! Every round has another token, hence other experts. Prints JSON lines (report.rs); `pnpm --filter @mimokit/bench run layer`
-//! makes a table of them. Needs the real-dims checkpoints and a quiet machine.
-
-mod limits;
-mod real;
-mod report;
+//! layer: one decoded token through a whole layer of the 309B model, weights mapped and in no cache (C2). Every round has another
+//! token, hence other experts.
 
 use std::time::Instant;
 
-use limits::Memory;
-use mimokit_checkpoint::{Linear, Place};
-use mimokit_cpu::{Act, CpuBackend, CpuOptions, Kv, Pool};
+use mimokit_checkpoint::{Dtype, Linear, Place, SharedBytes};
+use mimokit_cpu::{Act, CpuBackend, Kv, Step};
 use mimokit_model::backend::{Backend, Queries};
-use mimokit_model::kv::{KvLayout, KvShape};
+use mimokit_model::kv::{KvDtype, KvLayout, KvShape};
 use mimokit_model::pass::{HiddenRow, Pass, Span};
 use mimokit_model::weights::{AttentionWeights, FfnWeights, JoinWeights, MoeWeights};
-use report::{Row, arguments};
 
-const PROBE_BYTES: usize = 128 << 20;
+use crate::limits::Memory;
+use crate::report::Row;
+use crate::{PROBE_BYTES, backend, real, thread_counts, threads_in_words};
+
 const CONTEXT: usize = 1024;
 const BLOCK_TOKENS: usize = 32;
 
@@ -38,19 +33,13 @@ struct Layer {
     kv: Kv,
 }
 
-fn main() {
-    // `cargo test` builds benches and runs them without `--bench`: it is enough that they start.
-    if !std::env::args().any(|word| word == "--bench") {
-        return;
-    }
-    let (rounds, _) = arguments();
+pub fn run(rounds: usize) {
     let mut memory = Memory::new(1 << 30);
-    for threads in [Pool::default_threads(), 1] {
-        let options = CpuOptions { threads: Some(threads), ..CpuOptions::default() };
-        let backend = CpuBackend::new(&options).expect("a backend");
+    for threads in thread_counts() {
+        let backend = backend(threads, KvDtype::F32);
         for which in ["sliding-moe", "global-moe", "dense", "mtp"] {
             let mut layer = load(&backend, which);
-            let in_words = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
+            let in_words = threads_in_words(threads);
             let shape = format!("{:.1} MB a token, context {CONTEXT}, {in_words}", layer.bytes as f64 / 1e6);
             let mut row = Row::new(layer.name, shape, "GB/s").bounded_by(format!("streaming read, {in_words}"));
             if layer.goal && threads > 1 {
@@ -171,12 +160,12 @@ fn joined(
     backend: &CpuBackend,
     layer: &Layer,
     join: &JoinWeights<CpuBackend>,
-    step: &mimokit_cpu::Step,
+    step: &Step,
     x: Act,
 ) -> Act {
     // An embedding of one row, all of id 0.
-    let bytes = mimokit_checkpoint::SharedBytes::owned(vec![0x3c; 4 * real::HIDDEN]);
-    let dtype = mimokit_checkpoint::Dtype::F32;
+    let bytes = SharedBytes::owned(vec![0x3c; 4 * real::HIDDEN]);
+    let dtype = Dtype::F32;
     let table = Linear { name: "embedding".into(), rows: 1, cols: real::HIDDEN, dtype, bytes, scales: None };
     let table = backend.upload_matrix(&table).expect("a table");
     backend.mtp_join(step, &table, &x, &layer.kv, &[HiddenRow::Fresh(0)], join).expect("a join")
