@@ -232,10 +232,11 @@ impl OpenOptions {
             Some("fp8") => KvDtype::Fp8,
             Some(other) => return Err(unknown("kv", other, "f32, bf16, fp8")),
         };
-        let quantise_activations = match self.activations.as_deref() {
-            None | Some("f32") => false,
-            Some("fp8") => true,
-            Some(other) => return Err(unknown("activations", other, "f32, fp8")),
+        let (quantise_activations, int8) = match self.activations.as_deref() {
+            None | Some("f32") => (false, false),
+            Some("fp8") => (true, false),
+            Some("int8") => (false, true),
+            Some(other) => return Err(unknown("activations", other, "f32, fp8, int8")),
         };
         let level = match self.level.as_deref() {
             None => None,
@@ -248,7 +249,7 @@ impl OpenOptions {
             },
         };
         let size = |size: Option<u32>| size.map(|size| size as usize);
-        let cpu = CpuOptions { threads: size(self.threads), level, kv, quantise_activations };
+        let cpu = CpuOptions { threads: size(self.threads), level, kv, quantise_activations, int8 };
         let mut model = ModelOptions {
             window_keys: size(self.window_keys),
             pickable_ids: size(self.pickable_ids),

@@ -24,11 +24,14 @@ pub struct CpuOptions {
     pub kv: KvDtype,
     /// Quantise the inputs of FP8 linears per 128 channels, as the checkpoint's own scheme does.
     pub quantise_activations: bool,
+    /// Round the weights of layers to INT8 at load and their inputs as they come, see `int8`: faster prefill, more memory, not the
+    /// checkpoint's own values. Embedding, head and router stay exact. Goes before `quantise_activations`.
+    pub int8: bool,
 }
 
 impl Default for CpuOptions {
     fn default() -> CpuOptions {
-        CpuOptions { threads: None, level: None, kv: KvDtype::F32, quantise_activations: false }
+        CpuOptions { threads: None, level: None, kv: KvDtype::F32, quantise_activations: false, int8: false }
     }
 }
 
@@ -38,6 +41,7 @@ pub struct CpuBackend {
     pub(crate) pool: Pool,
     pub(crate) kv: KvDtype,
     pub(crate) quantise: bool,
+    int8: bool,
 }
 
 impl CpuBackend {
@@ -56,7 +60,7 @@ impl CpuBackend {
         }
         let pool =
             Pool::new(threads).map_err(|error| Error::Device(format!("cannot start {threads} threads: {error}")))?;
-        Ok(CpuBackend { level, pool, kv: options.kv, quantise: options.quantise_activations })
+        Ok(CpuBackend { level, pool, kv: options.kv, quantise: options.quantise_activations, int8: options.int8 })
     }
 
     pub fn level(&self) -> Level {
@@ -156,6 +160,11 @@ impl Backend for CpuBackend {
     type Step = Step;
 
     fn upload_matrix(&self, linear: &Linear) -> Result<Matrix> {
+        let matrix = Matrix::new(linear)?;
+        Ok(if self.int8 { matrix.in_int8() } else { matrix })
+    }
+
+    fn upload_exact(&self, linear: &Linear) -> Result<Matrix> {
         Matrix::new(linear)
     }
 
@@ -166,9 +175,9 @@ impl Backend for CpuBackend {
     fn upload_experts(&self, experts: Vec<ExpertSource>) -> Result<Experts> {
         let upload = |expert: &ExpertSource| {
             Ok(Expert {
-                gate: Matrix::new(&expert.gate)?,
-                up: Matrix::new(&expert.up)?,
-                down: Matrix::new(&expert.down)?,
+                gate: self.upload_matrix(&expert.gate)?,
+                up: self.upload_matrix(&expert.up)?,
+                down: self.upload_matrix(&expert.down)?,
             })
         };
         Ok(Experts { each: experts.iter().map(upload).collect::<Result<_>>()? })

@@ -7,6 +7,7 @@ mod attention;
 mod backend;
 mod buffers;
 pub mod fp8;
+mod int8;
 mod kv;
 mod linear;
 mod norm;

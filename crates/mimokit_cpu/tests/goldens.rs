@@ -4,8 +4,13 @@ use mimokit_cpu::{CpuBackend, CpuOptions, Level};
 use mimokit_reference::goldens::{self, MODELS, Setup};
 
 fn backend(level: Level, setup: Setup) -> CpuBackend {
-    let options =
-        CpuOptions { threads: Some(2), level: Some(level), kv: setup.kv, quantise_activations: setup.fp8_activations };
+    let options = CpuOptions {
+        threads: Some(2),
+        level: Some(level),
+        kv: setup.kv,
+        quantise_activations: setup.fp8_activations,
+        ..CpuOptions::default()
+    };
     CpuBackend::new(&options).expect("a backend")
 }
 

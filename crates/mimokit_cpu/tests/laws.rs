@@ -6,8 +6,13 @@ use mimokit_reference::goldens::Setup;
 use mimokit_reference::laws;
 
 fn backend(setup: Setup) -> CpuBackend {
-    let options =
-        CpuOptions { threads: Some(2), level: None, kv: setup.kv, quantise_activations: setup.fp8_activations };
+    let options = CpuOptions {
+        threads: Some(2),
+        level: None,
+        kv: setup.kv,
+        quantise_activations: setup.fp8_activations,
+        ..CpuOptions::default()
+    };
     CpuBackend::new(&options).expect("a backend")
 }
 

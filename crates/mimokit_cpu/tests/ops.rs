@@ -12,6 +12,7 @@ fn check(level: Level, threads: usize) {
             level: Some(level),
             kv: setup.kv,
             quantise_activations: setup.fp8_activations,
+            ..CpuOptions::default()
         };
         CpuBackend::new(&options).expect("a backend")
     });

@@ -38,6 +38,10 @@ pub trait Backend: Send + Sync + Sized + 'static {
     // ---- plumbing -------------------------------------------------------------------------------------------------
 
     fn upload_matrix(&self, linear: &Linear) -> Result<Self::Matrix>;
+    /// A weight that no option rounds further: embedding, head, router.
+    fn upload_exact(&self, linear: &Linear) -> Result<Self::Matrix> {
+        self.upload_matrix(linear)
+    }
     fn upload_vector(&self, values: &[f32]) -> Result<Self::Vector>;
     /// All experts have the same shapes, checked; `experts[e]` is expert e.
     fn upload_experts(&self, experts: Vec<ExpertSource>) -> Result<Self::Experts>;

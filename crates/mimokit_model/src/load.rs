@@ -115,7 +115,7 @@ struct Loader<'l, B: Backend> {
 impl<B: Backend> Loader<'_, B> {
     fn weights(&mut self) -> Result<ModelWeights<B>> {
         let config = self.checkpoint.config();
-        let embed = self.matrix(self.checkpoint.embedding()?)?;
+        let embed = self.exact(self.checkpoint.embedding()?)?;
         let mut layers = Vec::with_capacity(config.layers.len());
         let (mut global, mut sliding) = (0, 0);
         for (index, kind) in config.layers.iter().enumerate() {
@@ -136,7 +136,7 @@ impl<B: Backend> Loader<'_, B> {
         }
         let mtp = (0..self.checkpoint.mtp_heads()).map(|head| self.mtp(head, sliding + head)).collect::<Result<_>>()?;
         let head = match self.checkpoint.head()? {
-            Some(head) => Some(self.matrix(head)?),
+            Some(head) => Some(self.exact(head)?),
             None => None,
         };
         Ok(ModelWeights {
@@ -214,7 +214,7 @@ impl<B: Backend> Loader<'_, B> {
         Ok(MoeWeights {
             norm,
             eps: self.checkpoint.config().eps,
-            gate: self.matrix(router.gate)?,
+            gate: self.exact(router.gate)?,
             selection_bias: self.vector(&router.selection_bias)?,
             experts: self.backend.upload_experts(experts)?,
             expert_count: moe.experts,
@@ -243,6 +243,11 @@ impl<B: Backend> Loader<'_, B> {
     fn matrix(&mut self, linear: Linear) -> Result<B::Matrix> {
         self.count(&[&linear])?;
         self.backend.upload_matrix(&linear)
+    }
+
+    fn exact(&mut self, linear: Linear) -> Result<B::Matrix> {
+        self.count(&[&linear])?;
+        self.backend.upload_exact(&linear)
     }
 
     fn vector(&mut self, values: &[f32]) -> Result<B::Vector> {

@@ -12,7 +12,7 @@ export const modelArgs = {
     valueHint: 'cpu|js',
     description: 'native or TypeScript runner (default: native where it loads)',
   },
-  activations: { type: 'string', default: 'f32', valueHint: 'f32|fp8', description: 'inputs of FP8 linears' },
+  activations: { type: 'string', default: 'f32', valueHint: 'f32|fp8|int8', description: 'inputs of linears; f32 is exact' },
   kv: { type: 'string', default: 'f32', valueHint: 'f32|bf16|fp8', description: 'storage of keys and values' },
   threads: { type: 'string', valueHint: 'N', description: 'threads of the native runner' },
 } as const;
@@ -35,7 +35,7 @@ export async function modelDirectory({ model }: Pick<ModelFlags, 'model'>): Prom
 /** `--activations`, `--kv` and `--threads` as runner options. */
 export function runnerOptions({ activations, kv, threads }: ModelFlags): RunnerOptions {
   const options: RunnerOptions = {
-    activations: oneOf('activations', activations, ['f32', 'fp8']),
+    activations: oneOf('activations', activations, ['f32', 'fp8', 'int8']),
     kv: oneOf('kv', kv, ['f32', 'bf16', 'fp8']),
   };
   if (threads !== undefined) options.threads = wholeNumber('threads', threads, 1, 1024);

@@ -147,7 +147,7 @@ describe('an option', () => {
     [{ kvBytes: Number.NaN }, 'invalid-argument', 'kvBytes'],
     [{ kvBytes: 100 }, 'kv-too-small', '100 bytes'],
     [{ kv: 'int4' }, 'invalid-argument', 'kv'],
-    [{ activations: 'int8' }, 'invalid-argument', 'activations'],
+    [{ activations: 'int4' }, 'invalid-argument', 'activations'],
     [{ level: 'mmx' }, 'invalid-argument', 'level'],
     [{ pickableIds: 513 }, 'invalid-argument', 'pickableIds'],
     [{ windowKeys: 0 }, 'invalid-argument', 'windowKeys'],

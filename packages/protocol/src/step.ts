@@ -124,8 +124,11 @@ export interface RunnerOptions {
   threads?: number;
   /** Storage of keys and values; default f32, exact. */
   kv?: 'f32' | 'bf16' | 'fp8';
-  /** Inputs of FP8 linears: f32 (exact, default) or fp8 (quantised per 128 channels, the checkpoint's own scheme). */
-  activations?: 'f32' | 'fp8';
+  /**
+   * Inputs of linears: f32 (exact, default), fp8 (those of FP8 linears quantised per 128 channels, the checkpoint's own scheme), or int8 where
+   * the runner has it: weights of layers are rounded to INT8 too, at load. Faster prefill, more memory, not the checkpoint's own values.
+   */
+  activations?: 'f32' | 'fp8' | 'int8';
   /** Keys a sliding-window query sees, itself included; default: the config's window. */
   windowKeys?: number;
   /** Ids from here on are padding rows of the embedding and are never picked. */

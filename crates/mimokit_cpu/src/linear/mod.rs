@@ -21,6 +21,7 @@ pub(crate) use element::{Bf16, E4m3, Element, F32, LINE, sixteen};
 pub(crate) use rows::{Input, Rows};
 
 use crate::fp8::BLOCK;
+use crate::int8::{self, Packed};
 use crate::pool::Parts;
 use crate::simd::{E4M3_LIFT, Level, dispatch};
 use crate::{Act, CpuBackend};
@@ -38,6 +39,8 @@ const TASK_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub struct Matrix {
     pub(crate) linear: Linear,
+    /// The same rounded, when the engine was asked to multiply in INT8.
+    pub(crate) int8: Option<Packed>,
     /// Whether its E4M3 bytes were looked through for NaN: nan.rs.
     has_numbers: AtomicBool,
 }
@@ -53,7 +56,11 @@ impl Matrix {
             (Dtype::F8E4M3, Some(_)) | (Dtype::F32 | Dtype::Bf16, None) => {}
             (dtype, _) => return unfit(format!("the CPU kernels do not multiply {}", dtype.name())),
         }
-        Ok(Matrix { linear: linear.clone(), has_numbers: AtomicBool::new(linear.dtype != Dtype::F8E4M3) })
+        Ok(Matrix { int8: None, linear: linear.clone(), has_numbers: AtomicBool::new(linear.dtype != Dtype::F8E4M3) })
+    }
+
+    pub(crate) fn in_int8(self) -> Matrix {
+        Matrix { int8: Some(Packed::new(&self)), ..self }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -150,6 +157,9 @@ pub(crate) fn product(
     rows: Range<usize>,
     out: &mut [f32],
 ) {
+    if let Some(weights) = &matrix.int8 {
+        return int8::product(level, weights, input.int8(), tokens, rows, out);
+    }
     match matrix.linear.dtype {
         Dtype::F8E4M3 => product_of::<E4m3>(level, matrix, input, tokens, rows, out),
         Dtype::Bf16 => product_of::<Bf16>(level, matrix, input, tokens, rows, out),
@@ -204,7 +214,7 @@ pub(crate) fn task_rows(matrix: &Matrix, tokens: usize, threads: usize) -> usize
     let rows = if tokens > MANY { many::RUN_ROWS } else { TASK_BYTES.div_ceil(matrix.row_bytes().max(1)) };
     // Several tasks for each thread, so that none waits long for another's last one.
     let share = matrix.rows().div_ceil(4 * threads);
-    rows.min(share).max(1).next_multiple_of(many::PANEL_ROWS)
+    rows.min(share).max(1).next_multiple_of(many::PANEL_ROWS).next_multiple_of(int8::GROUP)
 }
 
 /// y = W x for all rows of the input, by all threads.
@@ -224,7 +234,7 @@ pub(crate) fn linear_into(
 ) {
     let tokens: Vec<u32> = (0..input.plain.count as u32).collect();
     // Prepared once, before the threads would each wait for it.
-    input.rows_for(matrix.linear.dtype);
+    input.prepare(matrix);
     let step = task_rows(matrix, tokens.len(), backend.pool.threads());
     let (height, width) = (matrix.rows(), out.width);
     let parts = Parts::new(&mut out.values);

@@ -8,6 +8,8 @@ use mimokit_checkpoint::Dtype;
 use crate::Act;
 use crate::buffers::Floats;
 use crate::fp8;
+use crate::int8::Rows8;
+use crate::linear::Matrix;
 use crate::simd::{E4M3_LIFT, LANES};
 
 /// Rows of floats with a stride that is a multiple of sixteen; what is past `width` is zero.
@@ -43,13 +45,14 @@ pub(crate) struct Input {
     pub(crate) width: usize,
     pub(crate) plain: Rows,
     lifted: OnceLock<Rows>,
+    int8: OnceLock<Rows8>,
     quantise: bool,
 }
 
 impl Input {
     /// `plain` has rows of `width`; with `quantise`, E4M3 weights see the rows as the checkpoint's own scheme rounds them.
     pub(crate) fn new(plain: Rows, width: usize, quantise: bool) -> Input {
-        Input { width, plain, lifted: OnceLock::new(), quantise }
+        Input { width, plain, lifted: OnceLock::new(), int8: OnceLock::new(), quantise }
     }
 
     /// Activations as they are.
@@ -59,6 +62,19 @@ impl Input {
             rows.values[row * rows.stride..][..x.width].copy_from_slice(x.row(row));
         }
         Input::new(rows, x.width, quantise)
+    }
+
+    /// Makes what `matrix` needs now, before several threads would each wait for it.
+    pub(crate) fn prepare(&self, matrix: &Matrix) {
+        if matrix.int8.is_some() {
+            self.int8();
+        } else {
+            self.rows_for(matrix.linear.dtype);
+        }
+    }
+
+    pub(crate) fn int8(&self) -> &Rows8 {
+        self.int8.get_or_init(|| Rows8::new(&self.plain, self.width))
     }
 
     pub(crate) fn rows_for(&self, dtype: Dtype) -> &Rows {

@@ -15,7 +15,8 @@ pub(crate) fn dense_ffn(backend: &CpuBackend, weights: &FfnWeights<CpuBackend>, 
     let tokens: Vec<u32> = (0..x.rows as u32).collect();
     let width = weights.gate.rows();
     let mut hidden = Rows::zeroed(x.rows, width);
-    input.rows_for(weights.gate.linear.dtype);
+    input.prepare(&weights.gate);
+    input.prepare(&weights.up);
     let step = task_rows(&weights.gate, tokens.len(), backend.pool.threads());
     let stride = hidden.stride;
     let parts = Parts::new(&mut hidden.values);

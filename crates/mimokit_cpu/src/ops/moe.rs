@@ -27,8 +27,8 @@ pub(crate) fn moe(backend: &CpuBackend, routes: &Routes, experts: &Experts, x: &
     let width = shape.gate.rows();
     for group in &groups {
         let expert = &experts.each[group.expert];
-        routes.input.rows_for(expert.gate.linear.dtype);
-        routes.input.rows_for(expert.up.linear.dtype);
+        routes.input.prepare(&expert.gate);
+        routes.input.prepare(&expert.up);
     }
 
     let most = groups.iter().map(|group| group.tokens.len()).max().unwrap_or(0);
@@ -54,7 +54,7 @@ pub(crate) fn moe(backend: &CpuBackend, routes: &Routes, experts: &Experts, x: &
 
     let hidden = Input::new(hidden, width, backend.quantise);
     for group in &groups {
-        hidden.rows_for(experts.each[group.expert].down.linear.dtype);
+        hidden.prepare(&experts.each[group.expert].down);
     }
     let height = x.width;
     let step = task_rows(&shape.down, x.rows, backend.pool.threads());
