@@ -11,7 +11,7 @@ async function run(mtp: boolean): Promise<{ ids: number[]; steps: number }> {
   let steps = 0;
   for await (const event of model.generate({ ids: prompt, maxTokens: 64, mtp })) {
     if (event.type === 'tokens') ids.push(...event.ids);
-    else steps = event.usage.acceptLengths?.length ?? 0;
+    if (event.type === 'finish') steps = event.usage.acceptLengths?.length ?? 0;
   }
   return { ids, steps };
 }

@@ -14,6 +14,11 @@ test.each([
   ['08-mount-in-hono', 'mounted: mine 200, unknown model: 404'],
   ['09-any-openai-client', /^reasoning the client dropped, as the model saw it: I will call/],
   ['10-ai-sdk', 'reasoning kept by the SDK: true'],
+  ['20-agent-over-http', 'steps: 2, turns with reasoning: 2'],
+  ['21-mount-in-express', '2 requests through the app, last frame: data: [DONE]'],
+  ['22-mount-in-next', 'models: 200, message: 200 text'],
+  ['23-mcp-tools', '1 tool of the server, its result: 444'],
+  ['24-langchain', 'answered: true, restored: 1'],
   ['11-own-scheduler', /^shortest first: .*finished in the order c, b, a$/],
 ])('%s', (name, last) => {
   const file = fileURLToPath(new URL(`./${name}.ts`, import.meta.url));
