@@ -13,7 +13,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   runtime: ['protocol', 'tokenizer', 'chat-template'],
   client: ['protocol', 'tokenizer', 'chat-template'],
   'ai-sdk': ['protocol'],
-  nano: [],
+  nano: ['protocol'],
   fixtures: [],
 };
 /** Folders whose code may run in a browser: no `node:` import outside the files listed. */

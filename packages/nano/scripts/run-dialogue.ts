@@ -1,30 +1,7 @@
 // Plays one held-out dialogue against a model and judges every turn of it: calls well-formed and valid, right tool, exact
 // arguments, result restated, no call where none is needed, thinking as asked.
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { AssistantMessage, ChatModel, Message, Tool } from '@mimokit/protocol';
-
-/** A line of eval/dialogues.jsonl; messages and tools are OpenAI's. */
-export interface Dialogue {
-  id: number;
-  kind: string;
-  thinking: boolean;
-  messages: readonly WireMessage[];
-  tools: readonly { function: Tool }[];
-  expected: { steps: readonly ExpectedStep[]; answer: string; restate: readonly string[] };
-}
-
-interface ExpectedStep {
-  calls: readonly { name: string; arguments: Record<string, unknown> }[];
-  results: readonly string[];
-}
-
-interface WireMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool';
-  content: string;
-  tool_calls?: readonly { id: string; function: { name: string; arguments: string } }[];
-  tool_call_id?: string;
-}
+import { type Dialogue, fromWire } from './dialogues.ts';
 
 export type Mark =
   | 'wellFormed'
@@ -35,6 +12,8 @@ export type Mark =
   | 'exactNonce'
   | 'restated'
   | 'noTool'
+  | 'fromText'
+  | 'reasoned'
   | 'thinking';
 
 export interface Outcome {
@@ -43,16 +22,10 @@ export interface Outcome {
   messages: readonly Message[];
 }
 
-export function readDialogues(): Dialogue[] {
-  const path = fileURLToPath(new URL('../eval/dialogues.jsonl', import.meta.url));
-  const lines = readFileSync(path, 'utf8').trim().split('\n');
-  return lines.map((line) => JSON.parse(line) as Dialogue);
-}
-
 export async function runDialogue(model: ChatModel, dialogue: Dialogue): Promise<Outcome> {
   const { steps, restate } = dialogue.expected;
   const tools = dialogue.tools.map((tool) => tool.function);
-  const nonce = dialogue.kind === 'nonce';
+  const nonce = dialogue.kind.startsWith('nonce');
   const marks: [Mark, boolean][] = [];
   const acceptLengths: number[] = [];
   const messages: Message[] = dialogue.messages.map(fromWire);
@@ -66,8 +39,10 @@ export async function runDialogue(model: ChatModel, dialogue: Dialogue): Promise
     const expected = steps[step];
     if (!expected) {
       const silent = !attempted;
-      if (steps.length === 0) marks.push(['noTool', silent]);
-      else marks.push(['restated', silent && restate.every((text) => message.content.includes(text))]);
+      const right = silent && restate.every((text) => message.content.includes(text));
+      marks.push(steps.length === 0 ? ['noTool', silent] : ['restated', right]);
+      if (dialogue.kind === 'story' || dialogue.kind === 'reading') marks.push(['fromText', right]);
+      if (dialogue.kind === 'reason') marks.push(['reasoned', right]);
       return { marks, acceptLengths, messages };
     }
     const named = same(
@@ -126,17 +101,4 @@ function validCalls(message: AssistantMessage, tools: readonly Tool[]): boolean 
 
 function same(left: unknown, right: unknown): boolean {
   return JSON.stringify(left) === JSON.stringify(right);
-}
-
-function fromWire({ role, content, tool_calls: calls, tool_call_id: toolCallId }: WireMessage): Message {
-  if (role === 'assistant') {
-    if (!calls) return { role, content };
-    return {
-      role,
-      content,
-      toolCalls: calls.map(({ id, function: { name, arguments: text } }) => ({ id, name, arguments: text })),
-    };
-  }
-  if (role === 'tool') return { role, content, ...(toolCallId !== undefined && { toolCallId }) };
-  return { role, content };
 }

@@ -2,7 +2,8 @@
 import { isNativeAvailable, nativeRunner } from '@mimokit/kernels';
 import { fixedDraftDepth, openModel } from '@mimokit/runtime';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Mark, readDialogues, runDialogue } from '../scripts/run-dialogue.ts';
+import { readDialogues } from '../scripts/dialogues.ts';
+import { type Mark, runDialogue } from '../scripts/run-dialogue.ts';
 import { demoTools, modelDirectory } from '../src/index.ts';
 
 describe.skipIf(!isNativeAvailable())('the shipped model', () => {
@@ -15,7 +16,7 @@ describe.skipIf(!isNativeAvailable())('the shipped model', () => {
   test('answers 40 held-out dialogues about as well as its card says', async () => {
     const marks: (readonly [Mark, boolean])[] = [];
     const lengths: number[] = [];
-    for (const dialogue of readDialogues().slice(0, 40)) {
+    for (const dialogue of readDialogues('micro').slice(0, 40)) {
       const outcome = await runDialogue(model, dialogue);
       marks.push(...outcome.marks);
       lengths.push(...outcome.acceptLengths);

@@ -1,4 +1,4 @@
-"""Sizes and schedules. `micro` ships in the package today; `nano-s` is the next size, same code."""
+"""Sizes and schedules. `micro` is the model in the package; `nano-s` is its successor in training, same code."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,6 +17,7 @@ class Size:
     experts: int
     topk: int
     width: int
+    mtp_width: int  # feed-forward width of an MTP head
     window: int = 128
     mtp: int = 3
     rotary_factor: float = 0.334
@@ -33,26 +34,32 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    row: int  # tokens per packed row
-    rows: int  # rows per step
     steps: int
     warmup: int
     decay_from: float  # share of the steps after which the rate falls linearly to 0
-    mtp_from: float  # share after which the single head becomes `mtp` heads
+    mtp_from: float  # share after which one MTP head is trained
+    joint_from: float  # share after which all heads are, as copies of the first
     quant_from: float  # share after which weights are seen through their stored precision
+    stages: tuple  # (share from which it holds, data mix (see data/mix.py), tokens per packed row, rows per step)
+    long_from: float = 1.0  # share after which rows are `long_row` tokens and the global layers' theta is `long_theta`
+    long_row: int = 4096
+    long_theta: float = 0.0
     muon: float = 0.008
     adam: float = 1.5e-3
     tokenizer_samples: int = 3000
+    tokenizer_mix: str = "micro"
+    copying_start: bool = False  # begin with the circuits of start.py
     seed: int = 7
 
 
 CONFIGS = {
     "micro": (
-        Size(vocab=1024, hidden=128, pattern=(0, 1, 1, 1, 1, 0), heads=4, kv=1, dk=48, dv=32, dense=384, experts=8, topk=2, width=96),
-        Plan(row=1024, rows=4, steps=2400, warmup=60, decay_from=0.5, mtp_from=0.6, quant_from=0.85),
+        Size(vocab=1024, hidden=128, pattern=(0, 1, 1, 1, 1, 0), heads=4, kv=1, dk=48, dv=32, dense=384, experts=8, topk=2, width=96, mtp_width=384),
+        Plan(steps=2400, warmup=60, decay_from=0.5, mtp_from=0.0, joint_from=0.6, quant_from=0.85, stages=((0.0, "micro", 1024, 4),)),
     ),
     "nano-s": (
-        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=1, dk=48, dv=32, dense=1024, experts=16, topk=4, width=128),
-        Plan(row=1024, rows=8, steps=4000, warmup=100, decay_from=0.5, mtp_from=0.7, quant_from=0.9, tokenizer_samples=12000),
+        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=2, dk=48, dv=32, dense=1024, experts=16, topk=4, width=128, mtp_width=512, theta=10000.0),
+        Plan(steps=8000, warmup=20, decay_from=0.6, mtp_from=0.45, joint_from=0.65, quant_from=0.9,
+             stages=((0.0, "repeat", 1024, 4), (0.005, "copy", 1024, 4), (0.03, "early", 2048, 2), (0.15, "full", 2048, 2), (0.4, "full", 2048, 4)), long_from=0.94, long_theta=80000.0, tokenizer_samples=8000, tokenizer_mix="words", copying_start=True, muon=0.015, adam=2e-3),
     ),
 }

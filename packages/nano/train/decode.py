@@ -49,7 +49,7 @@ def greedy(model: Model, prompts: list[list[int]], stop: int, limit: int) -> lis
     cache = Cache(B, ids.shape[1] + limit)
 
     def run(t, pos):
-        h = model.trunk(t, {"cache": cache, "pos": pos, "angles": angles(pos, s.rotary, s.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta)})
+        h = model.trunk(t, {"cache": cache, "pos": pos, "angles": angles(pos, s.rotary, model.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta)})
         return h
 
     def pick(h):

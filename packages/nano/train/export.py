@@ -63,7 +63,7 @@ def stored(tensors: dict) -> dict[str, torch.Tensor]:
     return {k: v.contiguous() for k, v in out.items()}
 
 
-def hub_config(s: Size, ids) -> dict:
+def hub_config(s: Size, theta: float, ids) -> dict:
     n = len(s.pattern)
     return {
         "architectures": ["MiMoV2FlashForCausalLM"], "model_type": "mimo_v2_flash",
@@ -72,7 +72,7 @@ def hub_config(s: Size, ids) -> dict:
         "head_dim": s.dk, "swa_head_dim": s.dk, "v_head_dim": s.dv, "swa_v_head_dim": s.dv,
         "hybrid_layer_pattern": list(s.pattern), "moe_layer_freq": [0] + [1] * (n - 1), "hybrid_block_size": None,
         "sliding_window": s.window, "sliding_window_size": s.window, "attention_chunk_size": s.window,
-        "rope_theta": int(s.theta), "swa_rope_theta": int(s.swa_theta), "partial_rotary_factor": s.rotary_factor, "rope_scaling": None, "max_position_embeddings": s.positions,
+        "rope_theta": int(theta), "swa_rope_theta": int(s.swa_theta), "partial_rotary_factor": s.rotary_factor, "rope_scaling": None, "max_position_embeddings": s.positions,
         "layernorm_epsilon": s.eps, "hidden_act": "silu", "attention_bias": False, "attention_dropout": 0.0, "attention_value_scale": s.vscale,
         "add_swa_attention_sink_bias": True, "add_full_attention_sink_bias": False,
         "n_routed_experts": s.experts, "num_experts_per_tok": s.topk, "n_shared_experts": None, "scoring_func": "sigmoid", "topk_method": "noaux_tc",
@@ -91,21 +91,39 @@ def dump(path: pathlib.Path, value) -> None:
 
 
 def export(config: str) -> None:
+    """Into the package, with its pins."""
+    model, step = write(config, PACKAGE, stored)
+    pins()
+    print("exported step", step, (PACKAGE / "model.safetensors").stat().st_size, "bytes of weights")
+
+
+def export_to(config: str, folder: pathlib.Path, bf16: bool) -> None:
+    """Anywhere else; in BF16 it is what FP8 is compared with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    half = lambda tensors: {k: t.float().clone() if k.endswith(F32) else t.to(torch.bfloat16).contiguous() for k, t in tensors.items()}
+    write(config, folder, half if bf16 else stored)
+    if bf16:
+        values = json.loads((folder / "config.json").read_text())
+        del values["quantization_config"]
+        dump(folder / "config.json", values)
+
+
+def write(config: str, to: pathlib.Path, precision) -> tuple[Model, int]:
     folder, enc = prepare(config)
     model, state = load(folder, config)
     size, one = CONFIGS[config][0], enc.tok.token_to_id
     assert one(PLAIN[-1]) == size.vocab - 1 and enc.tok.get_vocab_size() == size.vocab
-    model.widen_mtp()  # an early checkpoint still has one head
-    fresh = PACKAGE / ".model.tmp"
-    save_file(stored(hub_tensors(model)), fresh, metadata={"format": "pt"})
+    if state["heads"] < size.mtp:
+        model.widen_mtp()  # an early checkpoint has one trained head or none
+    fresh = to / ".model.tmp"
+    save_file(precision(hub_tensors(model)), fresh, metadata={"format": "pt"})
     fresh.chmod(0o644)
-    os.replace(fresh, PACKAGE / "model.safetensors")  # readers never see half a file
-    dump(PACKAGE / "config.json", hub_config(size, one))
-    dump(PACKAGE / "generation_config.json", {"do_sample": False, "eos_token_id": [one("<|im_end|>"), one("<|endoftext|>")], "pad_token_id": one(SPECIAL[0])})
+    os.replace(fresh, to / "model.safetensors")  # readers never see half a file
+    dump(to / "config.json", hub_config(size, model.theta, one))
+    dump(to / "generation_config.json", {"do_sample": False, "eos_token_id": [one("<|im_end|>"), one("<|endoftext|>")], "pad_token_id": one(SPECIAL[0])})
     for f in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(folder / f, PACKAGE / f)
-    pins()
-    print("exported step", state["step"], (PACKAGE / "model.safetensors").stat().st_size, "bytes of weights")
+        shutil.copyfile(folder / f, to / f)
+    return model, state["step"]
 
 
 def pins() -> None:

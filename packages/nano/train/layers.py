@@ -10,7 +10,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from .configs import Size
-from .quant import bf16, fp8
+from .quant import STATE, bf16, fp8, linear
 
 
 def rms(x: torch.Tensor, w: torch.Tensor, eps: float) -> torch.Tensor:
@@ -27,7 +27,7 @@ def rope(x: torch.Tensor, cs: tuple) -> torch.Tensor:
     c, s = cs
     half = c.shape[-1]
     a, b = x[..., :half], x[..., half:2 * half]
-    return torch.cat([a * c - b * s, b * c + a * s, x[..., 2 * half:]], -1)
+    return torch.cat([(a * c - b * s).to(x.dtype), (b * c + a * s).to(x.dtype), x[..., 2 * half:]], -1)
 
 
 def matrix(out: int, inp: int, scale: float = 1.0, *lead: int) -> nn.Parameter:
@@ -48,24 +48,31 @@ class Attention(nn.Module):
     def project(self, x, lay):
         s, (B, T, _) = self.s, x.shape
         cs = lay["swa_angles"] if self.swa else lay["angles"]
-        q = rope((x @ fp8(self.q_proj).T).view(B, T, s.heads, s.dk), cs)
-        k = rope((x @ fp8(self.k_proj).T).view(B, T, self.kv, s.dk), cs)
-        v = (x @ fp8(self.v_proj).T).view(B, T, self.kv, s.dv) * s.vscale
+        q = rope(linear(x, fp8(self.q_proj)).view(B, T, s.heads, s.dk), cs)
+        k = rope(linear(x, fp8(self.k_proj)).view(B, T, self.kv, s.dk), cs)
+        v = linear(x, fp8(self.v_proj)).view(B, T, self.kv, s.dv) * s.vscale
         return q, k, v
 
     def forward(self, x, lay):
         q, k, v = self.project(x, lay)
         if "cache" in lay:
             return lay["cache"].attend(self, q, k, v, lay)
-        return (self.local(q, k, v, lay) if self.swa else self.full(q, k, v, lay)) @ bf16(self.o_proj).T
+        return linear(self.local(q, k, v, lay) if self.swa else self.full(q, k, v, lay), bf16(self.o_proj))
 
     def full(self, q, k, v, lay):
-        s, (B, T, H, d) = self.s, q.shape
+        """Blocks of 256 queries over the keys up to their end: what lies above the diagonal is hardly computed, and a
+        block's scores stay in cache."""
+        s, (B, T, H, d), Q = self.s, q.shape, 256
         g = H // self.kv
-        v = F.pad(v, (0, s.dk - s.dv))  # equal head sizes reach the fused kernel
-        k, v = (t.transpose(1, 2).repeat_interleave(g, 1) for t in (k, v))
-        o = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, attn_mask=lay["mask"][:, None], scale=s.dk ** -0.5)
-        return o[..., :s.dv].transpose(1, 2).reshape(B, T, H * s.dv)
+        q = q.view(B, T, self.kv, g, d).permute(0, 2, 3, 1, 4)  # [B, kv, g, T, d]
+        k, v = (k * s.dk ** -0.5).permute(0, 2, 3, 1), v.transpose(1, 2)  # [B, kv, d, T], [B, kv, T, dv]
+        parts = []
+        for i in range(0, T, Q):
+            c, n = min(Q, T - i), min(i + Q, T)
+            a = (q[:, :, :, i:n].reshape(B, self.kv, g * c, d) @ k[..., :n]).view(B, self.kv, g, c, n)
+            p = (a + lay["mask"][:, None, None, i:n, :n]).softmax(-1).view(B, self.kv, g * c, n)
+            parts.append((p @ v[:, :, :n]).view(B, self.kv, g, c, s.dv))
+        return torch.cat(parts, 3).permute(0, 3, 1, 2, 4).reshape(B, T, H * s.dv)
 
     def local(self, q, k, v, lay):
         s, (B, T, H, d), W = self.s, q.shape, 128
@@ -81,7 +88,7 @@ class Attention(nn.Module):
             return torch.cat([prev, own, tail[:, :, None].expand(B, self.kv, nb, W, e)], 3)
         a = (q @ (keys(k) * s.dk ** -0.5).transpose(-1, -2)).view(B, self.kv, nb, g, W, 3 * W)
         a = a + lay["local_mask"]
-        a[..., -1] = bf16(self.attention_sink_bias).view(1, self.kv, 1, g, 1)
+        a[..., -1] = bf16(self.attention_sink_bias).view(1, self.kv, 1, g, 1).to(a.dtype)
         p = a.softmax(-1).view(B, self.kv, nb, g * W, 3 * W)
         o = (p @ keys(v)).view(B, self.kv, nb, g, W, s.dv)
         return o.permute(0, 2, 4, 1, 3, 5).reshape(B, T, H * s.dv)
@@ -93,7 +100,7 @@ class Dense(nn.Module):
         self.gate_proj, self.up_proj, self.down_proj = matrix(width, s.hidden), matrix(width, s.hidden), matrix(s.hidden, width, 0.1)
 
     def forward(self, x):
-        return (F.silu(x @ fp8(self.gate_proj).T) * (x @ fp8(self.up_proj).T)) @ fp8(self.down_proj).T
+        return linear(F.silu(linear(x, fp8(self.gate_proj))) * linear(x, fp8(self.up_proj)), fp8(self.down_proj))
 
 
 class Experts(nn.Module):
@@ -123,26 +130,28 @@ class Experts(nn.Module):
             self.load += count.float()
         src = order // s.topk
         g, u, d = fp8(self.gate_proj), fp8(self.up_proj), fp8(self.down_proj)
+        if STATE["half"]:
+            x, g, u, d = x.bfloat16(), g.bfloat16(), u.bfloat16(), d.bfloat16()
         parts = [(F.silu(p @ g[e].T) * (p @ u[e].T)) @ d[e].T for e, p in enumerate(x[src].split(count.tolist())) if len(p)]
-        y = torch.zeros_like(x).index_add(0, src, torch.cat(parts).float() * w[order][:, None])
+        y = torch.zeros(x.shape).index_add(0, src, torch.cat(parts).float() * w[order][:, None])
         return y.view(shape)
 
-    def balance(self, step: float) -> float:
-        """Moves the bias towards even load; returns the largest expert's share times the number of experts."""
-        share = self.load / self.load.sum().clamp_min(1)
-        self.e_score_correction_bias += step * torch.sign(share.mean() - share)
-        self.load.zero_()
-        return float(share.max() * len(share))
+    def balance(self, load: torch.Tensor, step: float) -> torch.Tensor:
+        """Moves the bias towards even load; returns the experts' shares of the tokens."""
+        share = load / load.sum().clamp_min(1)
+        self.e_score_correction_bias += step * (1 - share / share.mean()).clamp(-1, 1)
+        return share
 
 
 class Block(nn.Module):
-    def __init__(self, s: Size, swa: bool, dense: bool):
+    def __init__(self, s: Size, swa: bool, dense: int):
+        """dense: the feed-forward width, 0 for experts."""
         super().__init__()
         self.eps = s.eps
         self.input_layernorm = nn.Parameter(torch.ones(s.hidden))
         self.post_attention_layernorm = nn.Parameter(torch.ones(s.hidden))
         self.self_attn = Attention(s, swa)
-        self.mlp = Dense(s, s.dense) if dense else Experts(s)
+        self.mlp = Dense(s, dense) if dense else Experts(s)
 
     def forward(self, x, lay):
         x = x + self.self_attn(rms(x, self.input_layernorm, self.eps), lay)

@@ -1,15 +1,13 @@
 """The whole model: trunk, MTP heads (not chained: every head sees the trunk's hidden state before model.norm), losses."""
 from __future__ import annotations
 
-import copy
-
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from .configs import Size
 from .layers import Block, angles, matrix, rms
-from .quant import bf16
+from .quant import STATE, bf16, linear
 
 
 class MtpHead(nn.Module):
@@ -18,27 +16,29 @@ class MtpHead(nn.Module):
         self.eps = s.eps
         self.enorm, self.hnorm, self.final_layernorm = (nn.Parameter(torch.ones(s.hidden)) for _ in range(3))
         self.eh_proj = matrix(s.hidden, 2 * s.hidden)
-        self.block = Block(s, True, True)  # its post_attention_layernorm is stored as pre_mlp_layernorm
+        self.block = Block(s, True, s.mtp_width)  # its post_attention_layernorm is stored as pre_mlp_layernorm
 
     def forward(self, e, h, lay):
-        z = torch.cat([rms(e, self.enorm, self.eps), rms(h, self.hnorm, self.eps)], -1) @ bf16(self.eh_proj).T
+        z = linear(torch.cat([rms(e, self.enorm, self.eps), rms(h, self.hnorm, self.eps)], -1), bf16(self.eh_proj)).float()
         return rms(self.block(z, lay), self.final_layernorm, self.eps)
 
 
 class Model(nn.Module):
-    def __init__(self, s: Size, heads: int = 1):
+    def __init__(self, s: Size):
         super().__init__()
-        self.s = s
+        self.s, self.theta = s, s.theta  # theta of the global layers, raised by the long phase
         self.embed_tokens = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.3)
-        self.layers = nn.ModuleList(Block(s, bool(p), i == 0) for i, p in enumerate(s.pattern))
+        self.layers = nn.ModuleList(Block(s, bool(p), 0 if i else s.dense) for i, p in enumerate(s.pattern))
         self.norm = nn.Parameter(torch.ones(s.hidden))
         self.lm_head = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.01)
-        self.mtp = nn.ModuleList(MtpHead(s) for _ in range(heads))
+        self.mtp = nn.ModuleList(MtpHead(s) for _ in range(s.mtp))
 
+    @torch.no_grad()
     def widen_mtp(self) -> None:
-        """One trained head becomes s.mtp heads, as in the paper."""
-        while len(self.mtp) < self.s.mtp:
-            self.mtp.append(copy.deepcopy(self.mtp[0]))
+        """The one trained head is copied over the others, as in the paper."""
+        for head in self.mtp[1:]:
+            for mine, first in zip(head.parameters(), self.mtp[0].parameters()):
+                mine.copy_(first)
 
     def layout(self, pos, branch) -> dict:
         """Angles and masks of a packed batch; pos, branch [B, T]; branch 0 = prefix, -1 = padding."""
@@ -56,10 +56,13 @@ class Model(nn.Module):
         far = blocks.gather(3, tail.clamp_min(0)[:, None, None].expand(B, nb, W, W - 1))
         far = far & ((tail[:, None] >= 0) & (tail[:, None] < ki[None, :, :1]))[:, :, None]
         ok = torch.cat([local, far, torch.ones(B, nb, W, 1, dtype=torch.bool)], -1)
-        bias = torch.zeros(ok.shape).masked_fill_(~ok, float("-inf"))
+        kind = torch.bfloat16 if STATE["half"] else torch.float32
+
+        def bias(ok):
+            return torch.zeros(ok.shape, dtype=kind).masked_fill_(~ok, float("-inf"))
         return {
-            "angles": angles(pos, s.rotary, s.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta), "mask": see,
-            "tail": tail.clamp_min(0), "local_mask": bias[:, None, :, None],
+            "angles": angles(pos, s.rotary, self.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta), "mask": bias(see),
+            "tail": tail.clamp_min(0), "local_mask": bias(ok)[:, None, :, None],
         }
 
     def trunk(self, ids, lay):
@@ -69,14 +72,16 @@ class Model(nn.Module):
         return x
 
     def logits(self, x):
-        return x @ bf16(self.lm_head).T
+        return linear(x, bf16(self.lm_head)).float()
 
-    def losses(self, ids, pos, branch, weight) -> tuple[torch.Tensor, torch.Tensor, dict]:
-        """(main loss, mean MTP loss, figures); weight[b, t] is the weight of token t as a target."""
+    def losses(self, ids, pos, branch, weight, heads: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
+        """(main loss, mean loss of the first `heads` MTP heads, figures), all of them SUMS over the batch's weighted
+        targets; weight[b, t] is the weight of token t as a target. Figures count the full-weight targets."""
         lay = self.layout(pos, branch)
         h = self.trunk(ids, lay)
+        fig: dict[str, float] = {}
 
-        def ce(x, shift):
+        def ce(x, shift, name):
             same = (branch[:, shift:] == branch[:, :-shift]) & (branch[:, shift:] > 0)
             w = weight[:, shift:] * same
             at = w > 0
@@ -84,16 +89,16 @@ class Model(nn.Module):
             target, w = ids[:, shift:][at], w[at]
             loss = F.cross_entropy(lg, target, reduction="none")
             with torch.no_grad():
-                full = w == 1
-                right = (lg[full].argmax(-1) == target[full]).float().mean()
-            return (loss * w).sum() / w.sum(), float(loss[full].detach().mean()), float(right)
-        main, spoken, right = ce(rms(h, self.norm, self.s.eps), 1)
-        fig = {"loss": spoken, "acc": right}
-        extra = []
-        for i, head in enumerate(self.mtp):
+                full = w >= 1
+                fig[name + "weight"] = float(w.sum())
+                fig[name + "count"] = float(full.sum())
+                fig[name + "loss"] = float(loss[full].sum())
+                fig[name + "right"] = float((lg[full].argmax(-1) == target[full]).sum())
+            return (loss * w).sum()
+        main = ce(rms(h, self.norm, self.s.eps), 1, "")
+        extra = main.new_zeros(())
+        for i, head in enumerate(self.mtp[:heads]):
             fed = torch.cat([ids[:, 1 + i:], ids.new_zeros(len(ids), 1 + i)], 1)
             z = head(F.embedding(fed, bf16(self.embed_tokens)), h, lay)
-            l, sp, r = ce(z, 2 + i)
-            extra.append(l)
-            fig[f"mtp{i}_acc"] = r
-        return main, torch.stack(extra).mean(), fig
+            extra = extra + ce(z, 2 + i, f"mtp{i}_") / heads
+        return main, extra, fig

@@ -1,11 +1,14 @@
 """Stored precisions: E4M3 in 128x128 blocks with F32 scales, and BF16. Used by the exporter for real and by the last
-training phase as a straight-through rounding, so that training sees exactly the numbers that will be stored."""
+training phase as a straight-through rounding, so that training sees exactly the numbers that will be stored.
+
+STATE["half"] is about speed only: products of training run in BF16 (FP32 masters, FP32 residual stream), twice as fast on
+CPUs with AVX512-BF16. Decoding and verification leave it off."""
 from __future__ import annotations
 
 import torch
 
 MAX, BLOCK = 448.0, 128
-STATE = {"on": False}
+STATE = {"on": False, "half": False}
 
 
 def block_scales(w: torch.Tensor) -> torch.Tensor:
@@ -44,3 +47,8 @@ def fp8(w: torch.Tensor) -> torch.Tensor:
 
 def bf16(w: torch.Tensor) -> torch.Tensor:
     return _Through.apply(w, False) if STATE["on"] else w
+
+
+def linear(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    """x @ w.T for w [out, in], in BF16 while STATE["half"]."""
+    return x.bfloat16() @ w.bfloat16().T if STATE["half"] else x @ w.T

@@ -4,23 +4,30 @@ The same pieces as the 309B model's tokenizer: NFC, the Qwen2 split expression, 
 which come last in the vocabulary. Added-token text never enters the merges."""
 from __future__ import annotations
 
+import collections
 import json
 import pathlib
 import re
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from .data.dialogue import dialogue, environment, turn_messages, values
+from .data.dialogue import dialogue, turn_messages, values
+from .data.mix import environment
 from .data.render import render, system_messages
 
 SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+# Merges are learned on a split that keeps signs and spaces off words, and joins of a space with the piece after it come
+# last: `word` then consists of the same pieces after a space, `=`, `>` or `_`, so a name or value reads in a request and in
+# the list of tools as it does in a call. Copying is what a model of this size has to be good at.
+LEARN = SPLIT.replace(r"[^\r\n\p{L}\p{N}]?\p{L}+", r"\p{L}+")
+SPACED = 0.33  # share of the merges that are such joins
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 PLAIN = ["<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>"]
 
 
-def sample_text(seed: int, index: int) -> str:
+def sample_text(seed: int, index: int, mix: str) -> str:
     v = values(seed, index)
-    env = environment(v)
+    env = environment(v, mix)
     msgs = system_messages(env)
     turns = []
     while len(turns) < 8:
@@ -31,18 +38,37 @@ def sample_text(seed: int, index: int) -> str:
     return render(msgs, env["tools"])
 
 
-def train(vocab: int, seed: int, samples: int) -> Tokenizer:
-    tok = Tokenizer(models.BPE(byte_fallback=False))
+def bpe(model: models.BPE, pattern: str) -> Tokenizer:
+    tok = Tokenizer(model)
     tok.normalizer = normalizers.NFC()
-    tok.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(SPLIT), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
+    tok.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tok.decoder = decoders.ByteLevel()
+    return tok
+
+
+def spaced(tok: Tokenizer, texts: list[str], count: int) -> models.BPE:
+    """The same merges, then joins of a space with the `count` pieces that follow one most often."""
+    space = "\u0120"
+    seen: collections.Counter = collections.Counter()
+    for encoding in tok.encode_batch(texts[:: max(1, len(texts) // 20000)], add_special_tokens=False):
+        t = encoding.tokens
+        seen.update(b for a, b in zip(t, t[1:]) if a == space and b.isascii() and b.isalpha())
+    state = json.loads(tok.to_str())["model"]
+    vocab, merges = state["vocab"], [tuple(m) for m in state["merges"]]
+    for piece, _ in sorted(seen.items(), key=lambda x: (-x[1], x[0]))[:count]:
+        vocab[space + piece] = len(vocab)
+        merges.append((space, piece))
+    return models.BPE(vocab=vocab, merges=merges)
+
+
+def train(vocab: int, seed: int, samples: int, mix: str) -> Tokenizer:
     cut = re.compile("|".join(map(re.escape, SPECIAL + PLAIN)))
-    texts = (part for i in range(samples) for part in cut.split(sample_text(seed, i)) if part)
-    trainer = trainers.BpeTrainer(vocab_size=vocab - len(SPECIAL + PLAIN), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    texts = [part for i in range(samples) for part in cut.split(sample_text(seed, i, mix)) if part]
+    merges = vocab - len(SPECIAL + PLAIN) - 256
+    tok = bpe(models.BPE(), LEARN)
+    trainer = trainers.BpeTrainer(vocab_size=256 + merges - int(merges * SPACED), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tok.train_from_iterator(texts, trainer)
+    tok = bpe(spaced(tok, texts, int(merges * SPACED)), SPLIT)
     tok.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in SPECIAL])
     tok.add_tokens([AddedToken(t, special=False, normalized=False) for t in PLAIN])
     return tok

@@ -111,7 +111,7 @@ class Numpy:
         return self.rms(z, p + ".final_layernorm") @ self.w["lm_head.weight"].T
 
 
-def verify(config: str, count: int = 40) -> None:
+def verify(config: str, mix: str, count: int = 40) -> None:
     """Per dialogue: PyTorch writes; NumPy reads prompt + text once and its argmax at every position must be the text. The
     drafts of all heads are compared on the way."""
     import torch
@@ -119,11 +119,10 @@ def verify(config: str, count: int = 40) -> None:
     folder, enc = prepare(config)
     model, _ = load(folder, config)
     model.eval()
-    model.widen_mtp()
     quant.STATE["on"] = True
     ref, tokens, same, drafts, same_drafts, worst = Numpy(PACKAGE), 0, 0, 0, 0, 0.0
     for i in range(count):
-        row = line(i)
+        row = line(i, mix)
         if any(m.get("tool_calls") for m in row["messages"]):
             continue
         prompt = enc.ids(render(row["messages"], row["tools"], row["thinking"], True))

@@ -84,16 +84,19 @@ def turn_messages(turn: Turn, thinking: bool, done: bool = True) -> list[dict]:
     for s in turn.steps:
         out.append(assistant(s.think, "", s.calls))
         out += [{"role": "tool", "content": r} for r in s.results]
-    out.append(assistant(turn.think, turn.answer, []))
+    out.append(assistant(turn.think, turn.answer if thinking else turn.aloud or turn.answer, []))
     return out
 
 
 def dialogue(v: Values, env: dict) -> tuple[list[Turn], bool]:
-    n = v.rng.choice([1, 1, 1, 1, 2, 2, 3, 4])
+    """(turns, whether thinking is on), by the environment's own ways if it has some: `dialogue`, `turn`, `turns`."""
+    if "dialogue" in env:
+        return env["dialogue"](v, env)
+    n = min(v.rng.choice([1, 1, 1, 1, 2, 2, 3, 4]), env.get("turns", 4))
     ctx: dict = {"tools": env["tools"]}
     turns = []
     for _ in range(n):
-        t = one_turn(v, env, ctx)
+        t = env.get("turn", one_turn)(v, env, ctx)
         ctx["value"], ctx["unit"] = t.value, t.unit
         if t.kind != "clock":
             ctx["clocked"] = False

@@ -1,18 +1,24 @@
-"""Writes eval/dialogues.jsonl: dialogues over values training never sees, each cut before the assistant's last answer.
+"""The held-out dialogues: values training never sees, each dialogue cut before the assistant's last answer.
 
 A line: {id, kind, thinking, messages, tools, expected: {steps: [{calls, results}], answer, restate}}. An evaluator runs the
 turn, compares the calls, appends the expected results as tool messages, runs again, and so on until the answer, which has to
-contain every string of `restate`. `kind` is the tool (or nonce, talk, refusal, clarify, parallel, chained)."""
+contain every string of `restate`. `kind` is the tool, or nonce, nonce_parallel, nonce_three (invented tools), three, parallel,
+chained, talk, refusal, clarify, story, tale, reading, reason.
+
+eval/dialogues.jsonl holds 500 of the mix `micro`, eval/held-out.jsonl.gz 2,400 of the mix `held`."""
 from __future__ import annotations
 
+import gzip
 import json
 import pathlib
 
-from .dialogue import dialogue, environment, turn_messages, values
+from .dialogue import dialogue, turn_messages, values
+from .mix import environment
 from .render import system_messages
 from .turns import Turn
 
-FILE = pathlib.Path(__file__).parents[2] / "eval" / "dialogues.jsonl"
+FOLDER = pathlib.Path(__file__).parents[2] / "eval"
+SETS = {"micro": (FOLDER / "dialogues.jsonl", 500), "held": (FOLDER / "held-out.jsonl.gz", 2400)}
 SEED = 90210
 
 
@@ -33,9 +39,9 @@ def history(turn: Turn) -> list[dict]:
     return out
 
 
-def line(index: int) -> dict:
+def line(index: int, mix: str) -> dict:
     v = values(SEED, index, "eval")
-    env = environment(v)
+    env = environment(v, mix)
     turns, thinking = dialogue(v, env)
     turns = turns[:3]
     msgs = system_messages(env)
@@ -45,16 +51,19 @@ def line(index: int) -> dict:
     steps = [{"calls": [{"name": n, "arguments": a} for n, a in s.calls], "results": s.results} for s in last.steps]
     return {
         "id": index, "kind": last.kind, "thinking": thinking, "messages": msgs + [{"role": "user", "content": last.user}], "tools": env["tools"],
-        "expected": {"steps": steps, "answer": last.answer, "restate": last.restate},
+        "expected": {"steps": steps, "answer": last.answer if thinking else last.aloud or last.answer, "restate": last.restate},
     }
 
 
-def write(count: int) -> None:
-    FILE.parent.mkdir(exist_ok=True)
-    with open(FILE, "w") as f:
-        for i in range(count):
-            f.write(json.dumps(line(i), ensure_ascii=False, separators=(",", ":")) + "\n")
+def write(mix: str) -> None:
+    path, count = SETS[mix]
+    path.parent.mkdir(exist_ok=True)
+    text = "".join(json.dumps(line(i, mix), ensure_ascii=False, separators=(",", ":")) + "\n" for i in range(count)).encode()
+    path.write_bytes(gzip.compress(text, 9, mtime=0) if path.suffix == ".gz" else text)
+    print(path.name, count, "dialogues,", path.stat().st_size, "bytes")
 
 
-def read(count: int) -> list[dict]:
-    return [json.loads(x) for x in open(FILE)][:count]
+def read(mix: str, count: int) -> list[dict]:
+    path, _ = SETS[mix]
+    data = path.read_bytes()
+    return [json.loads(x) for x in (gzip.decompress(data) if path.suffix == ".gz" else data).decode().splitlines()[:count]]

@@ -80,6 +80,14 @@ class Values:
                 return x
         return x
 
+    def fresh_by(self, make, text):
+        """The same for values that are not text themselves."""
+        for _ in range(200):
+            x = make()
+            if held(text(x)) == self.evaluation:
+                return x
+        return x
+
     def syllables(self, n: int) -> str:
         r = self.rng
         return "".join(r.choice(ONSETS) + r.choice(VOWELS) + r.choice(CODAS) for _ in range(n))

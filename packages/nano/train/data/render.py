@@ -50,14 +50,15 @@ class Encoder:
     def ids(self, text: str) -> list[int]:
         return self.tok.encode(text, add_special_tokens=False).ids
 
-    def weights(self, ids: list[int]) -> list[float]:
-        """Weight of each token as a prediction target."""
+    def weights(self, ids: list[int], heard: bool = True) -> list[float]:
+        """Weight of each token as a prediction target; `heard`: what users and tools say is one."""
+        other = USER_WEIGHT if heard else 0.0
         w = [0.0] * len(ids)
         speaking, i = False, 0
         while i < len(ids):
             if ids[i] == self.start:
                 speaking = i + 1 < len(ids) and ids[i + 1] == self.assistant[0]
-                w[i] = 0.0 if speaking else USER_WEIGHT
+                w[i] = 0.0 if speaking else other
                 for j in range(i + 1, min(i + 3, len(ids))):  # role and newline
                     w[j] = 0.0
                 i += 3
@@ -65,6 +66,6 @@ class Encoder:
             if speaking and ids[i] == self.open and i + 1 < len(ids) and ids[i + 1] == self.close:
                 i += 2
                 continue
-            w[i] = 1.0 if speaking else USER_WEIGHT
+            w[i] = 1.0 if speaking else other
             i += 1
         return w

@@ -30,6 +30,7 @@ class Turn:
     restate: list = dataclasses.field(default_factory=list)  # what the answer has to contain
     value: str | None = None  # a number later turns may refer to
     unit: tuple | None = None  # (value, from) of the last conversion
+    aloud: str = ""  # what is said instead of `answer` when thinking is off
 
 
 def call_think(name: str) -> str:
