@@ -24,6 +24,11 @@ pub enum Error {
     ConfigInvalid { file: PathBuf, field: String, found: String, problem: String },
     #[error("{}: {field} is {found}, which is not supported; supported: {supported}.", file.display())]
     ConfigUnsupported { file: PathBuf, field: String, found: String, supported: String },
+    /// A value that no weight can have.
+    #[error(
+        "Tensor {tensor} holds NaN in row {row}, column {column}: the file is damaged, or was quantised from a broken model."
+    )]
+    TensorNan { tensor: String, row: usize, column: usize },
     #[error("Tensor {tensor} is not supported: {problem}.")]
     TensorUnsupported { tensor: String, problem: String },
 }
@@ -35,7 +40,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::MissingFile { .. } => "checkpoint-missing-file",
-            Error::Malformed { .. } => "checkpoint-malformed",
+            Error::Malformed { .. } | Error::TensorNan { .. } => "checkpoint-malformed",
             Error::TensorMissing { .. } => "checkpoint-tensor-missing",
             Error::TensorShape { .. } | Error::ScaleGrid { .. } => "checkpoint-tensor-shape",
             Error::TensorDtype { .. } => "checkpoint-tensor-dtype",
