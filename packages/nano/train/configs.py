@@ -13,11 +13,10 @@ class Size:
     kv: int  # KV heads of a global layer; sliding layers have twice as many
     dk: int
     dv: int
-    dense: int  # layer 0 and MTP feed-forward width
+    dense: int  # feed-forward width of layer 0 and of the MTP heads: the format knows one
     experts: int
     topk: int
     width: int
-    mtp_width: int  # feed-forward width of an MTP head
     window: int = 128
     mtp: int = 3
     rotary_factor: float = 0.334
@@ -54,12 +53,12 @@ class Plan:
 
 CONFIGS = {
     "micro": (
-        Size(vocab=1024, hidden=128, pattern=(0, 1, 1, 1, 1, 0), heads=4, kv=1, dk=48, dv=32, dense=384, experts=8, topk=2, width=96, mtp_width=384),
+        Size(vocab=1024, hidden=128, pattern=(0, 1, 1, 1, 1, 0), heads=4, kv=1, dk=48, dv=32, dense=384, experts=8, topk=2, width=96),
         Plan(steps=2400, warmup=60, decay_from=0.5, mtp_from=0.0, joint_from=0.6, quant_from=0.85, stages=((0.0, "micro", 1024, 4),)),
     ),
     "nano-s": (
-        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=2, dk=48, dv=32, dense=1024, experts=16, topk=4, width=128, mtp_width=512, theta=10000.0),
+        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=2, dk=48, dv=32, dense=512, experts=16, topk=4, width=128, theta=10000.0),
         Plan(steps=8000, warmup=20, decay_from=0.6, mtp_from=0.45, joint_from=0.65, quant_from=0.9,
-             stages=((0.0, "repeat", 1024, 4), (0.005, "copy", 1024, 4), (0.03, "early", 2048, 2), (0.15, "full", 2048, 2), (0.4, "full", 2048, 4)), long_from=0.94, long_theta=80000.0, tokenizer_samples=8000, tokenizer_mix="words", copying_start=True, muon=0.015, adam=2e-3),
+             stages=((0.0, "repeat", 1024, 4), (0.005, "copy", 1024, 4), (0.03, "early", 1536, 4), (0.1, "full", 1536, 4), (0.5, "full", 2048, 4)), long_from=0.94, long_theta=80000.0, tokenizer_samples=8000, tokenizer_mix="words", copying_start=True, muon=0.015, adam=2e-3),
     ),
 }

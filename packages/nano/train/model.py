@@ -16,7 +16,7 @@ class MtpHead(nn.Module):
         self.eps = s.eps
         self.enorm, self.hnorm, self.final_layernorm = (nn.Parameter(torch.ones(s.hidden)) for _ in range(3))
         self.eh_proj = matrix(s.hidden, 2 * s.hidden)
-        self.block = Block(s, True, s.mtp_width)  # its post_attention_layernorm is stored as pre_mlp_layernorm
+        self.block = Block(s, True, s.dense)  # its post_attention_layernorm is stored as pre_mlp_layernorm
 
     def forward(self, e, h, lay):
         z = linear(torch.cat([rms(e, self.enorm, self.eps), rms(h, self.hnorm, self.eps)], -1), bf16(self.eh_proj)).float()
