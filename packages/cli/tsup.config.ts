@@ -1,3 +1,3 @@
 import { library } from '../../scripts/library.ts';
 
-export default library({ main: 'src/main.ts' }, { platform: 'node', dts: false });
+export default library({ main: 'src/main.ts', convert: 'src/convert/index.ts' }, { platform: 'node' });

@@ -13,6 +13,7 @@ const main = defineCommand({
     chat: () => import('./commands/chat.ts').then((module) => module.chat),
     serve: () => import('./commands/serve.ts').then((module) => module.serve),
     inspect: () => import('./commands/inspect.ts').then((module) => module.inspect),
+    convert: () => import('./commands/convert.ts').then((module) => module.convert),
     doctor: () => import('./commands/doctor.ts').then((module) => module.doctor),
     tokenize: () => import('./commands/filters.ts').then((module) => module.tokenize),
     detokenize: () => import('./commands/filters.ts').then((module) => module.detokenize),

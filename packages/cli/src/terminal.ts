@@ -41,3 +41,23 @@ export function table(rows: readonly (readonly string[])[]): string {
     )
     .join('\n');
 }
+
+/** A bar on a terminal's standard error, drawn over itself; nothing where that is no terminal. */
+export function progressBar(): { show: (label: string, done: number, total: number) => void; clear: () => void } {
+  const stream = process.stderr;
+  let drawnAt = 0;
+  return {
+    show: (label, done, total) => {
+      const now = Date.now();
+      if (!stream.isTTY || (now - drawnAt < 100 && done < total)) return;
+      drawnAt = now;
+      const width = 30;
+      const filled = Math.round((done / Math.max(total, 1)) * width);
+      const bar = `${pc.green('━'.repeat(filled))}${pc.dim('━'.repeat(width - filled))}`;
+      stream.write(`\r\u001b[K${bar} ${label} ${formatBytes(done)} of ${formatBytes(total)}`);
+    },
+    clear: () => {
+      if (stream.isTTY && drawnAt > 0) stream.write('\r\u001b[K');
+    },
+  };
+}
