@@ -55,5 +55,5 @@ export const convert = defineCommand({
 function print({ directory, source, tensors, bytes, license }: Awaited<ReturnType<typeof convertModel>>): void {
   console.log(`${directory}: ${source}, ${tensors} tensors, ${formatBytes(bytes)}`);
   console.log(`licence: ${license ?? 'the source names none'}; this is a changed copy, say so where you pass it on`);
-  console.log(`next: mimokit chat --model ${directory}`);
+  console.log(`next: echo '{"prompt":"Once upon a time","max_tokens":40}' | mimokit generate --model ${directory}`);
 }
