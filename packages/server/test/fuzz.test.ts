@@ -147,3 +147,39 @@ describe.each(Object.entries(routes))('%s', (path, body) => {
     }
   });
 });
+
+/** Schemas as people and generators write them, and as nobody should. */
+const schemas = fc.letrec<{ schema: unknown }>((tie) => ({
+  schema: fc.oneof(
+    { maxDepth: 4 },
+    fc.constantFrom(true, false, null, 'string', [], {}, { type: 'string' }, { type: ['string', 'null'] }, { type: 7 }),
+    fc.constantFrom({ $ref: '#' }, { $ref: '#/$defs/a' }, { enum: [] }, { enum: [1, 'a', null] }, { pattern: '(' }),
+    fc.record({ type: fc.constant('array'), items: tie('schema'), minItems: fc.integer() }, { requiredKeys: ['type'] }),
+    fc.record(
+      {
+        type: fc.constantFrom('object', 'array', 'nothing'),
+        properties: fc.dictionary(fc.string(), tie('schema'), { maxKeys: 4 }),
+        required: fc.oneof(fc.array(fc.string()), fc.constant('a')),
+        additionalProperties: tie('schema'),
+        description: fc.oneof(fc.string(), fc.constant(1)),
+      },
+      { requiredKeys: [] },
+    ),
+    fc.record({ anyOf: fc.array(tie('schema'), { maxLength: 3 }), $defs: fc.dictionary(fc.string(), tie('schema')) }),
+  ),
+})).schema;
+
+test('any schema of a tool is taken or refused by name, also when its call must be made', async () => {
+  const choice = fc.constantFrom('auto', 'required');
+  await fc.assert(
+    fc.asyncProperty(schemas, choice, async (schema, toolChoice) => {
+      faults.length = 0;
+      const tools = [{ type: 'function', function: { name: 'f', parameters: schema } }];
+      const body = { model: 'nano', messages: [user], tools, tool_choice: toolChoice, chat_template_kwargs: {} };
+      const { status, text } = await post('/v1/chat/completions', JSON.stringify(body));
+      expect([faults, status === 200 || status === 400]).toEqual([[], true]);
+      if (status !== 200) expect(JSON.parse(text)).toMatchObject({ error: { param: expect.stringMatching(/^tools/) } });
+    }),
+    { numRuns: 150 },
+  );
+});
