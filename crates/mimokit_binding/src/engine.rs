@@ -6,12 +6,10 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::{Builder, JoinHandle};
 
 use mimokit_checkpoint::Checkpoint;
-use mimokit_cpu::{CpuBackend, CpuOptions};
-use mimokit_model::{Model, ModelOptions};
+use mimokit_model::ModelOptions;
 
+use crate::device::{AnyModel, DeviceOptions};
 use crate::errors::{Failure, without_panic};
-
-pub(crate) type CpuModel = Model<CpuBackend>;
 
 enum Job {
     Run(Box<dyn FnOnce(&mut State) + Send>),
@@ -20,7 +18,7 @@ enum Job {
 
 /// What the thread owns.
 struct State {
-    model: CpuModel,
+    model: AnyModel,
     /// A job panicked: keys and values may be half written, so nothing runs any more.
     failed: bool,
 }
@@ -35,15 +33,15 @@ impl Engine {
     /// Starts a thread that loads the model and then hands itself and the model to `loaded` (still on that thread), or the error.
     pub(crate) fn start(
         directory: String,
-        cpu: CpuOptions,
+        device: DeviceOptions,
         options: ModelOptions,
         mut progress: impl FnMut(u64, u64) -> mimokit_model::Result<()> + Send + 'static,
-        loaded: impl FnOnce(Result<(&CpuModel, Engine), Failure>) + Send + 'static,
+        loaded: impl FnOnce(Result<(&AnyModel, Engine), Failure>) + Send + 'static,
     ) -> Result<(), Failure> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let (give_handle, handle) = mpsc::channel();
         let thread = Builder::new().name("mimokit-engine".into()).spawn(move || {
-            let model = without_panic(|| load(&directory, &cpu, &options, &mut progress));
+            let model = without_panic(|| load(&directory, &device, &options, &mut progress));
             drop(progress);
             let thread = handle.recv().ok();
             let model = match model {
@@ -63,7 +61,7 @@ impl Engine {
     /// Runs `job` on the thread, after those before it, then `reply` there. A panic becomes an error.
     pub(crate) fn submit<T: 'static>(
         &self,
-        job: impl FnOnce(&mut CpuModel) -> Result<T, Failure> + Send + 'static,
+        job: impl FnOnce(&mut AnyModel) -> Result<T, Failure> + Send + 'static,
         reply: impl FnOnce(Result<T, Failure>) + Send + 'static,
     ) {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -126,11 +124,10 @@ fn run(mut state: State, queue: &mpsc::Receiver<Job>) {
 
 fn load(
     directory: &str,
-    cpu: &CpuOptions,
+    device: &DeviceOptions,
     options: &ModelOptions,
     progress: &mut dyn FnMut(u64, u64) -> mimokit_model::Result<()>,
-) -> Result<CpuModel, Failure> {
+) -> Result<AnyModel, Failure> {
     let checkpoint = Checkpoint::open(Path::new(directory))?;
-    let backend = CpuBackend::new(cpu)?;
-    Ok(Model::load(&checkpoint, backend, options, progress)?)
+    AnyModel::load(&checkpoint, device, options, progress)
 }

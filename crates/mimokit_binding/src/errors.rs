@@ -29,6 +29,11 @@ impl Failure {
         Failure::new("runner-disposed", "The runner has been disposed.")
     }
 
+    /// Whether another device may do better: the one that was tried failed.
+    pub(crate) fn is_of_device(&self) -> bool {
+        self.0.code == "runner-failed"
+    }
+
     fn with(mut self, name: &str, value: impl Into<Value>) -> Failure {
         self.0.details.insert(name.into(), value.into());
         self
@@ -74,9 +79,9 @@ impl From<CheckpointError> for Failure {
     fn from(error: CheckpointError) -> Failure {
         let failure = Failure::new(error.code(), error.to_string());
         match error {
-            CheckpointError::MissingFile { file, .. } | CheckpointError::Malformed { file, .. } => {
-                failure.with("file", file.display().to_string())
-            }
+            CheckpointError::MissingFile { file, .. }
+            | CheckpointError::Malformed { file, .. }
+            | CheckpointError::ConfigMalformed { file, .. } => failure.with("file", file.display().to_string()),
             CheckpointError::TensorMissing { tensor, .. } | CheckpointError::TensorUnsupported { tensor, .. } => {
                 failure.with("tensor", tensor)
             }

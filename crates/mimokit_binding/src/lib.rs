@@ -4,6 +4,7 @@
 
 mod arrays;
 mod checkpoint_info;
+mod device;
 mod engine;
 mod errors;
 mod inspect;

@@ -12,7 +12,8 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::arrays::{OwnedBatch, StepBatch, StepResult, Tensor, tensors};
-use crate::engine::{CpuModel, Engine};
+use crate::device::{AnyModel, DeviceOptions, Wanted};
+use crate::engine::Engine;
 use crate::errors::Failure;
 
 /// `RunnerOptions` of @mimokit/protocol, checked by native-runner.ts, and the instruction set to force.
@@ -29,6 +30,7 @@ pub struct OpenOptions {
     pub window_keys: Option<u32>,
     pub pickable_ids: Option<u32>,
     pub level: Option<String>,
+    pub device: Option<String>,
 }
 
 /// `ModelInfo` of @mimokit/protocol.
@@ -100,7 +102,7 @@ impl NativeRunner {
         control: &LoadControl,
         on_progress: Option<OnProgress>,
     ) -> Result<Object<'env>> {
-        let (cpu, model) = options.parse().map_err(Failure::into_napi)?;
+        let (device, model) = options.parse().map_err(Failure::into_napi)?;
         let aborted = control.aborted.clone();
         let mut told = 0;
         let progress = move |loaded: u64, total: u64| {
@@ -117,7 +119,7 @@ impl NativeRunner {
             Ok(())
         };
         let (deferred, promise) = env.create_deferred()?;
-        Engine::start(directory, cpu, model, progress, move |loaded| {
+        Engine::start(directory, device, model, progress, move |loaded| {
             let runner = loaded.map(|(model, engine)| NativeRunner::new(model, engine));
             deferred.resolve(move |_| runner.map_err(Failure::into_napi));
         })
@@ -125,7 +127,7 @@ impl NativeRunner {
         Ok(promise)
     }
 
-    fn new(model: &CpuModel, engine: Engine) -> NativeRunner {
+    fn new(model: &AnyModel, engine: Engine) -> NativeRunner {
         let (info, layout) = (model.info(), model.layout());
         // Every size here is bounded far below 2^32 by the config's checks.
         let size = |size: usize| size as u32;
@@ -222,14 +224,21 @@ impl NativeRunner {
 }
 
 impl OpenOptions {
-    fn parse(&self) -> std::result::Result<(CpuOptions, ModelOptions), Failure> {
+    fn parse(&self) -> std::result::Result<(DeviceOptions, ModelOptions), Failure> {
         let unknown = |option: &str, value: &str, known: &str| {
             Failure::new("invalid-argument", format!("{option} is {value}; known: {known}."))
         };
+        let wanted = match self.device.as_deref() {
+            None | Some("cpu") => Wanted::Cpu,
+            Some("cuda") => Wanted::Cuda,
+            Some("auto") => Wanted::Auto,
+            Some(other) => return Err(unknown("device", other, "cpu, cuda, auto")),
+        };
         let kv = match self.kv.as_deref() {
-            None | Some("f32") => KvDtype::F32,
-            Some("bf16") => KvDtype::Bf16,
-            Some("fp8") => KvDtype::Fp8,
+            None => None,
+            Some("f32") => Some(KvDtype::F32),
+            Some("bf16") => Some(KvDtype::Bf16),
+            Some("fp8") => Some(KvDtype::Fp8),
             Some(other) => return Err(unknown("kv", other, "f32, bf16, fp8")),
         };
         let (quantise_activations, int8) = match self.activations.as_deref() {
@@ -248,8 +257,25 @@ impl OpenOptions {
                 }
             },
         };
+        // INT8 is the CPU's: asked for with any device, it is run there; asked for with CUDA, it is refused.
+        let wanted = match wanted {
+            Wanted::Cuda if int8 => return Err(unknown("activations", "int8", "f32, fp8 on cuda")),
+            Wanted::Auto if int8 => Wanted::Cpu,
+            wanted => wanted,
+        };
         let size = |size: Option<u32>| size.map(|size| size as usize);
-        let cpu = CpuOptions { threads: size(self.threads), level, kv, quantise_activations, int8 };
+        let device = DeviceOptions {
+            wanted,
+            cpu: CpuOptions {
+                threads: size(self.threads),
+                level,
+                kv: kv.unwrap_or(KvDtype::F32),
+                quantise_activations,
+                int8,
+            },
+            #[cfg(feature = "cuda")]
+            cuda: mimokit_cuda::CudaOptions { kv: kv.unwrap_or(KvDtype::Bf16), quantise_activations },
+        };
         let mut model = ModelOptions {
             window_keys: size(self.window_keys),
             pickable_ids: size(self.pickable_ids),
@@ -263,6 +289,6 @@ impl OpenOptions {
             (Some(bytes), None, None) => PoolSizes::Bytes(bytes as u64),
             (None, None, None) => PoolSizes::default(),
         };
-        Ok((cpu, model))
+        Ok((device, model))
     }
 }

@@ -68,6 +68,14 @@ impl<'a> PickAsk<'a> {
             pickable_ids,
         }
     }
+
+    /// Whether nothing but the largest logits matters, so that a device may answer with ids alone.
+    pub fn is_plain_greedy(&self) -> bool {
+        self.sampling.temperature == 0.0
+            && !self.sampling.has_penalties()
+            && self.bias_ids.is_empty()
+            && self.top_logprobs == 0
+    }
 }
 
 /// Accepted drafts, then one drawn id.

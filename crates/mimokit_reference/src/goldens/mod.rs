@@ -35,9 +35,10 @@ pub const TOLERANCE: [f32; 2] = [1e-4, 0.0];
 /// The models of the fixtures.
 pub const MODELS: [&str; 3] = ["t1-bf16", "t1-fp8", "t2-fp8"];
 
-/// A file or folder of the unpacked fixtures.
+/// A file or folder of the unpacked fixtures: those of the repository this was built in, or, elsewhere, those MIMOKIT_FIXTURES names.
 pub fn fixture(path: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packages/fixtures/unpacked")).join(path)
+    let built_in = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../packages/fixtures/unpacked"));
+    std::env::var_os("MIMOKIT_FIXTURES").map_or_else(|| built_in.to_path_buf(), PathBuf::from).join(path)
 }
 
 /// Opens a fixture model, with pools for tests.

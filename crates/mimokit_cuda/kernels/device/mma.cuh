@@ -1,0 +1,62 @@
+// Tensor-core products of one warp (mma.sync, sm_80 on) and copies to shared memory that run beside it (cp.async).
+// Fragments of m16n8k16, as the PTX manual lays them out; lane = 4 * group + inner, two BF16 in a word, the lower index in the lower half:
+//   a[0]: row group,     columns 2 * inner ..        a[2]: the same row, columns 2 * inner + 8 ..
+//   a[1]: row group + 8, columns 2 * inner ..        a[3]: row group + 8, columns 2 * inner + 8 ..
+//   b[0]: rows 2 * inner .., column group            b[1]: rows 2 * inner + 8 .., column group
+//   d[0], d[1]: row group, columns 2 * inner, + 1    d[2], d[3]: row group + 8
+#pragma once
+#include "wide.cuh"
+
+#ifdef __CUDACC__
+/// d += a b, BF16 in, FP32 sums.
+DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/// Starts copying 16 bytes from global to shared memory.
+DEVICE void copy_wide_async(void* to, const void* from) {
+  u32 shared = static_cast<u32>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(from) : "memory");
+}
+/// Closes a group of copies.
+DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// Waits until at most `open` of this thread's groups are not done.
+template <u32 open>
+DEVICE void wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(open) : "memory");
+}
+#else
+DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  u32 group = emulator::current->lane / 4, inner = emulator::current->lane % 4;
+  auto pair = [](u32 low, u32 high) { return static_cast<u64>(high) << 32 | low; };
+  auto number = [](u32 word, u32 half) { return __uint_as_float(half ? word & 0xffff0000u : word << 16); };
+  // Rows `group` and `group + 8` of a, columns 2 * inner and one more of b; copied out before the next exchange.
+  float rows[2][16], columns[2][16];
+  for (u32 upper = 0; upper < 2; upper++) {
+    const std::uint64_t* words = emulator::exchange(pair(a[2 * upper], a[2 * upper + 1]));
+    for (u32 k = 0; k < 8; k++) {
+      std::uint64_t both = words[group * 4 + k / 2];
+      rows[0][8 * upper + k] = number(static_cast<u32>(both), k % 2);
+      rows[1][8 * upper + k] = number(static_cast<u32>(both >> 32), k % 2);
+    }
+  }
+  const std::uint64_t* words = emulator::exchange(pair(b[0], b[1]));
+  for (u32 column = 0; column < 2; column++) {
+    for (u32 k = 0; k < 16; k++) {
+      std::uint64_t both = words[(2 * inner + column) * 4 + k % 8 / 2];
+      columns[column][k] = number(static_cast<u32>(k < 8 ? both : both >> 32), k % 2);
+    }
+  }
+  for (u32 index = 0; index < 4; index++)
+    for (u32 k = 0; k < 16; k++) d[index] = fmaf(rows[index / 2][k], columns[index % 2][k], d[index]);
+}
+
+DEVICE void copy_wide_async(void* to, const void* from) { store_wide(to, load_wide(from)); }
+DEVICE void commit_copies() {}
+template <u32 open>
+DEVICE void wait_copies() {}
+#endif

@@ -1,0 +1,17 @@
+//! o_proj: x += attended W_o.
+
+use crate::act::{Act, Cow};
+use crate::backend::CudaBackend;
+use crate::device::Device;
+use crate::error::Result;
+use crate::matrix::Matrix;
+
+pub(crate) fn o_proj<D: Device>(
+    backend: &CudaBackend<D>,
+    attended: &Act<D>,
+    weight: &Matrix<D>,
+    x: &Act<D>,
+) -> Result<()> {
+    let input = backend.input(Cow::Borrowed(attended), weight.is_fp8())?;
+    backend.linear_add(weight, &input, x)
+}

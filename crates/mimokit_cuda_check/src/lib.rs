@@ -1,0 +1,8 @@
+//! The emulated device, and what checks and benches a device. Never shipped.
+
+#[cfg(feature = "driver")]
+pub mod bench;
+pub mod checks;
+#[cfg(emulated)]
+pub mod emulated;
+pub mod report;
