@@ -43,6 +43,18 @@ export interface AttnWindowShape {
 /** Config, tensors, sizes as JSON text: `CheckpointInfo` of checkpoint-info.ts. Reads headers on a thread of its own. */
 export declare function checkpointInfo(directory: string): Promise<string>
 
+/** What CUDA offers on this machine. Never an error. */
+export interface CudaReport {
+  /** The newest CUDA version that the driver knows, 13000 for 13.0; left out without a driver. */
+  driver?: number
+  gpus: Array<GpuReport>
+  /** Bytes of the kernels in this build, and what they are compiled for. */
+  imageBytes: number
+  targets: Array<string>
+  /** Why no GPU is used; left out when one can be. */
+  unused?: string
+}
+
 /** The values of E4M3 bytes; NaN for 0x7f and 0xff. */
 export declare function fp8Decode(bytes: Uint8Array): Float32Array
 
@@ -54,6 +66,16 @@ export declare function fp8Encode(values: Float32Array): Uint8Array
  * `quantise`, x is rounded to E4M3 per 128 columns first.
  */
 export declare function fp8Linear(x: Float32Array, weight: Uint8Array, scales: Float32Array, columns: number, quantise: boolean): Float32Array
+
+/** One GPU as the driver sees it. */
+export interface GpuReport {
+  name: string
+  /** "9.0" */
+  capability: string
+  memoryBytes: number
+  /** The kernels it would run. */
+  target?: string
+}
 
 /** `KvCapacity` of @mimokit/protocol. */
 export interface KvCapacity {
@@ -73,6 +95,8 @@ export interface MachineReport {
   /** Threads a runner uses by default: affinity and cgroup quota counted. */
   threads: number
   target: string
+  /** Left out by a build without CUDA. */
+  cuda?: CudaReport
 }
 
 /** `ModelInfo` of @mimokit/protocol. */
@@ -100,6 +124,7 @@ export interface OpenOptions {
   windowKeys?: number
   pickableIds?: number
   level?: string
+  device?: string
 }
 
 /**

@@ -27,10 +27,17 @@ test('inspect for people lists every tensor when asked', async () => {
   expect(stdout).toMatch(/MTP\s+3 heads/);
 });
 
-test('doctor checks node, machine, runner, weights and an answer', async () => {
+test('doctor checks node, machine, runner, GPU, weights and an answer', async () => {
   const { stdout } = await runCli(['doctor', '--json']);
   const { findings } = JSON.parse(stdout) as { findings: { what: string; ok: boolean }[] };
-  expect(findings.map(({ what }) => what)).toEqual(['node', 'machine', 'native runner', 'embedded model', 'answer']);
+  expect(findings.map(({ what }) => what)).toEqual([
+    'node',
+    'machine',
+    'native runner',
+    'gpu',
+    'embedded model',
+    'answer',
+  ]);
   expect(findings.filter(({ what }) => what !== 'native runner').every(({ ok }) => ok)).toBe(true);
 });
 

@@ -1,6 +1,6 @@
 // The native ModelRunner for Node.js, and what else the native core can tell or do alone.
 export { checkpointInfo } from './checkpoint-info.ts';
-export { machineReport, type MachineReport } from './inspect.ts';
+export { type CudaReport, type GpuReport, machineReport, type MachineReport } from './inspect.ts';
 export { isNativeAvailable, loadBinding, type NativeBinding } from './load-binding.ts';
 export { type NativeModelRunner, nativeRunner, type NativeRunnerOptions, openNativeRunner } from './native-runner.ts';
 export {

@@ -1,5 +1,6 @@
 // What this machine offers, for `mimokit doctor`: instruction sets and threads from the native core, memory from Node.
 import { availableParallelism, totalmem } from 'node:os';
+import type { CudaReport, GpuReport } from '../binding.d.cts';
 import { loadBinding, platformName } from './load-binding.ts';
 
 export interface MachineReport {
@@ -14,11 +15,15 @@ export interface MachineReport {
   /** What this process may use: the cgroup's limit where there is one, else the machine's memory. */
   memoryLimitBytes: number;
   totalMemoryBytes: number;
+  /** Driver, GPUs and embedded kernels, and why no GPU is used; left out by a binary that was built without CUDA. */
+  cuda?: CudaReport;
 }
+
+export type { CudaReport, GpuReport };
 
 /** Throws `native-not-found`. */
 export function machineReport(): MachineReport {
-  const { level, levels, threads } = loadBinding().machineReport();
+  const { level, levels, threads, cuda } = loadBinding().machineReport();
   const total = totalmem();
   // 0 when unknown, a huge number when unlimited.
   const limit = process.constrainedMemory();
@@ -30,5 +35,6 @@ export function machineReport(): MachineReport {
     processors: availableParallelism(),
     memoryLimitBytes: limit > 0 && limit < total ? limit : total,
     totalMemoryBytes: total,
+    ...(cuda !== undefined && { cuda }),
   };
 }

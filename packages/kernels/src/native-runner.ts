@@ -19,6 +19,11 @@ import { translatedAsync } from './native-error.ts';
 export interface NativeRunnerOptions extends RunnerOptions {
   /** An instruction set to force, as `machineReport().levels` lists them. Results are the same on all. */
   level?: string;
+  /**
+   * Where the model runs: the processors (default), a GPU, or `auto`: a GPU if the model loads there, else the processors. A GPU needs a binary
+   * built with CUDA; its default for `kv` is bf16.
+   */
+  device?: 'cpu' | 'cuda' | 'auto';
 }
 
 export interface NativeModelRunner extends ModelRunner, Inspector {
@@ -129,6 +134,7 @@ function openOptions(options: NativeRunnerOptions): OpenOptions {
   if (options.kv !== undefined) native.kv = options.kv;
   if (options.activations !== undefined) native.activations = options.activations;
   if (options.level !== undefined) native.level = options.level;
+  if (options.device !== undefined) native.device = options.device;
   return native;
 }
 

@@ -22,7 +22,14 @@ export const doctor = defineCommand({
   meta: { name: 'doctor', description: 'machine, runner and embedded model, each checked' },
   args: { json: { type: 'boolean', default: false, description: 'print JSON' } },
   async run({ args }) {
-    const findings: Finding[] = [nodeVersion(), machine(), await nativeRunner(), await weights(), await answers()];
+    const findings: Finding[] = [
+      nodeVersion(),
+      machine(),
+      await nativeRunner(),
+      await gpu(),
+      await weights(),
+      await answers(),
+    ];
     const healthy = findings.every(({ ok }) => ok);
     if (args.json) console.log(JSON.stringify({ healthy, findings }));
     else {
@@ -61,6 +68,27 @@ async function nativeRunner(): Promise<Finding> {
       found: message.split('\n')[0]!,
       next: hint ?? 'the TypeScript runner is used instead',
     };
+  }
+}
+
+/** A machine without a GPU is healthy; the finding says why none is used. */
+async function gpu(): Promise<Finding> {
+  const found = (text: string): Finding => ({ what: 'gpu', ok: true, found: text });
+  try {
+    const { machineReport } = await import('@mimokit/kernels');
+    const { cuda } = machineReport();
+    if (cuda === undefined) return found('not used: this binary was built without CUDA');
+    const gpus = cuda.gpus.map(({ name, capability, memoryBytes, target }) => {
+      const kernels = target === undefined ? 'no kernels for it' : `kernels for ${target}`;
+      return `${name} (${capability}, ${formatBytes(memoryBytes)}, ${kernels})`;
+    });
+    const driver = cuda.driver === undefined ? [] : [`driver for CUDA ${cuda.driver / 1000}`];
+    const images =
+      cuda.imageBytes === 0 ? 'no kernels embedded' : `${formatBytes(cuda.imageBytes)} of kernels embedded`;
+    const unused = cuda.unused === undefined ? [] : [`not used: ${cuda.unused}`];
+    return found([...gpus, ...driver, images, ...unused].join('; '));
+  } catch (error) {
+    return found(`not used: ${errorBody(error).message.split('\n')[0]!}`);
   }
 }
 
