@@ -17,10 +17,11 @@ export class Served {
     this.url = url;
   }
 
-  /** Starts it on a free port. */
-  static async start(args: readonly string[]): Promise<Served> {
+  /** Starts it on a free port; nano unless another model is named. */
+  static async start(args: readonly string[], model?: { directory: string; name: string }): Promise<Served> {
     const main = cli.replace(/package\.json$/, 'src/main.ts');
-    const command = ['--conditions=mimokit-source', main, 'serve', '--port', '0', '--name', 'nano', '--log', 'error', ...args];
+    const served = ['--name', model?.name ?? 'nano', ...(model === undefined ? [] : ['--model', model.directory])];
+    const command = ['--conditions=mimokit-source', main, 'serve', '--port', '0', '--log', 'error', ...served, ...args];
     const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (bytes: Buffer) => {

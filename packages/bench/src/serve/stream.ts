@@ -63,7 +63,11 @@ export function stream(url: URL, path: string, body: unknown, leaveAfter: number
       });
       response.on('error', () => done('cut'));
     });
-    sent.on('error', () => done('cut'));
+    sent.on('error', () => {
+      // A server may close a kept socket just when it is used again: as every client does, ask once more on another.
+      if (sent.reusedSocket && outcome.status === 0) resolve(stream(url, path, body, leaveAfter));
+      else done('cut');
+    });
     sent.end(bytes);
   });
 }
