@@ -80,7 +80,15 @@ test('SIGTERM: what runs is finished, then it exits with 0', async () => {
 });
 
 test('another interface without keys is refused', async () => {
-  const child = spawn(process.execPath, ['--conditions=mimokit-source', main, 'serve', '--host', '0.0.0.0', '--port', '0']);
+  const child = spawn(process.execPath, [
+    '--conditions=mimokit-source',
+    main,
+    'serve',
+    '--host',
+    '0.0.0.0',
+    '--port',
+    '0',
+  ]);
   running = child;
   let text = '';
   child.stderr.on('data', (bytes: Buffer) => (text += bytes.toString()));
