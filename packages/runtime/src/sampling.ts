@@ -37,7 +37,12 @@ export function biasOf(bias: ReadonlyMap<number, number> | undefined, vocabSize:
     if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
       throw new MimoError('token-out-of-range', `bias: id ${id} is not in the vocabulary of ${vocabSize} ids.`, { id });
     }
-    if (Number.isNaN(value)) throw new MimoError('invalid-argument', `bias: the value of id ${id} is NaN.`, { id });
+    // Infinities are meant (never, always); a finite value that becomes one on its way to the runner is not.
+    const isBeyond = Number.isFinite(value) && !Number.isFinite(Math.fround(value));
+    if (Number.isNaN(value) || isBeyond) {
+      const problem = isBeyond ? `${value}, beyond the largest float32` : 'NaN';
+      throw new MimoError('invalid-argument', `bias: the value of id ${id} is ${problem}.`, { id, field: 'bias' });
+    }
   }
   return { ids: Int32Array.from(entries, ([id]) => id), values: Float32Array.from(entries, ([, value]) => value) };
 }

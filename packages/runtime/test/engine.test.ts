@@ -268,6 +268,8 @@ describe('a request is refused at once', () => {
     ['half an id', { ids: [0.5] }, 'token-out-of-range'],
     ['maxTokens 0', { ids: [1], maxTokens: 0 }, 'invalid-argument'],
     ['a bias outside the vocabulary', { ids: [1], bias: new Map([[99, 1]]) }, 'token-out-of-range'],
+    ['a bias that is NaN', { ids: [1], bias: new Map([[1, Number.NaN]]) }, 'invalid-argument'],
+    ['a bias beyond float32', { ids: [1], bias: new Map([[1, 1e39]]) }, 'invalid-argument'],
     ['a temperature below 0', { ids: [1], sampling: { temperature: -1 } }, 'invalid-argument'],
     ['a seed that is no integer', { ids: [1], seed: 0.5 }, 'invalid-argument'],
     ['topLogprobs below 0', { ids: [1], topLogprobs: -1 }, 'invalid-argument'],
