@@ -2,7 +2,7 @@
 //!
 //! Kernels read the codes 0x7f and 0xff as ±480 (one shift and one mask, no table), so a damaged weight would pass for a number.
 //! Looking through a checkpoint while it is opened would read all of it, 313 GB for MiMo-V2-Flash; looking through a weight when
-//! it is first used reads bytes that are needed anyway: docs/decisions/0008.
+//! it is first used reads bytes that are needed anyway: docs/decisions/0014.
 
 use std::sync::atomic::Ordering;
 
