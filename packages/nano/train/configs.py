@@ -10,13 +10,14 @@ class Size:
     hidden: int
     pattern: tuple  # 1 = sliding window, 0 = global, per layer
     heads: int
-    kv: int  # KV heads of a global layer; sliding layers have twice as many
+    kv: int  # KV heads of a global layer
     dk: int
     dv: int
     dense: int  # feed-forward width of layer 0 and of the MTP heads: the format knows one
-    experts: int
+    experts: int  # 0: every layer is dense
     topk: int
     width: int
+    swa_kv: int = 0  # KV heads of a sliding layer; 0: twice as many as a global one
     window: int = 128
     mtp: int = 3
     rotary_factor: float = 0.334

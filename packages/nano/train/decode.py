@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from .layers import angles, rms
 from .model import Model
-from .quant import bf16
+from .quant import bf16, linear
 
 
 class Cache:
@@ -35,12 +35,12 @@ class Cache:
             p = torch.cat([a, sink], -1).softmax(-1)[..., :-1]
         else:
             p = a.softmax(-1)
-        return torch.einsum("bkgtn,bnkd->btkgd", p, V[:, :n]).reshape(B, T, H * s.dv) @ bf16(mod.o_proj).T
+        return linear(torch.einsum("bkgtn,bnkd->btkgd", p, V[:, :n]).reshape(B, T, H * s.dv), bf16(mod.o_proj))
 
 
 @torch.no_grad()
-def greedy(model: Model, prompts: list[list[int]], stop: int, limit: int) -> list[list[int]]:
-    """Continuations without the stop token."""
+def greedy(model: Model, prompts: list[list[int]], stop: int, limit: int, temperature: float = 0.0) -> list[list[int]]:
+    """Continuations without the stop token; above temperature 0 they are drawn."""
     s, B = model.s, len(prompts)
     lens = torch.tensor([len(p) for p in prompts])
     ids = torch.zeros(B, int(lens.max()), dtype=torch.long)
@@ -53,7 +53,8 @@ def greedy(model: Model, prompts: list[list[int]], stop: int, limit: int) -> lis
         return h
 
     def pick(h):
-        return model.logits(rms(h, model.norm, s.eps)).argmax(-1)
+        lg = model.logits(rms(h, model.norm, s.eps))
+        return torch.multinomial((lg / temperature).softmax(-1), 1)[:, 0] if temperature else lg.argmax(-1)
     h = run(ids, torch.arange(ids.shape[1]).expand(B, -1))
     nxt, pos = pick(h[torch.arange(B), lens - 1]), lens.clone()
     out: list[list[int]] = [[] for _ in prompts]

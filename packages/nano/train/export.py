@@ -68,7 +68,7 @@ def hub_config(s: Size, theta: float, ids) -> dict:
     return {
         "architectures": ["MiMoV2FlashForCausalLM"], "model_type": "mimo_v2_flash",
         "num_hidden_layers": n, "hidden_size": s.hidden, "intermediate_size": s.dense, "moe_intermediate_size": s.width,
-        "num_attention_heads": s.heads, "swa_num_attention_heads": s.heads, "num_key_value_heads": s.kv, "swa_num_key_value_heads": 2 * s.kv,
+        "num_attention_heads": s.heads, "swa_num_attention_heads": s.heads, "num_key_value_heads": s.kv, "swa_num_key_value_heads": s.swa_kv or 2 * s.kv,
         "head_dim": s.dk, "swa_head_dim": s.dk, "v_head_dim": s.dv, "swa_v_head_dim": s.dv,
         "hybrid_layer_pattern": list(s.pattern), "moe_layer_freq": [0] + [1] * (n - 1), "hybrid_block_size": None,
         "sliding_window": s.window, "sliding_window_size": s.window, "attention_chunk_size": s.window,

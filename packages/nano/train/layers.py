@@ -37,7 +37,7 @@ def matrix(out: int, inp: int, scale: float = 1.0, *lead: int) -> nn.Parameter:
 class Attention(nn.Module):
     def __init__(self, s: Size, swa: bool):
         super().__init__()
-        self.s, self.swa, self.kv = s, swa, s.kv * (2 if swa else 1)
+        self.s, self.swa, self.kv = s, swa, (s.swa_kv or 2 * s.kv) if swa else s.kv
         self.q_proj = matrix(s.heads * s.dk, s.hidden)
         self.k_proj = matrix(self.kv * s.dk, s.hidden)
         self.v_proj = matrix(self.kv * s.dv, s.hidden)

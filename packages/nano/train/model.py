@@ -28,7 +28,7 @@ class Model(nn.Module):
         super().__init__()
         self.s, self.theta = s, s.theta  # theta of the global layers, raised by the long phase
         self.embed_tokens = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.3)
-        self.layers = nn.ModuleList(Block(s, bool(p), 0 if i else s.dense) for i, p in enumerate(s.pattern))
+        self.layers = nn.ModuleList(Block(s, bool(p), 0 if i and s.experts else s.dense) for i, p in enumerate(s.pattern))
         self.norm = nn.Parameter(torch.ones(s.hidden))
         self.lm_head = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.01)
         self.mtp = nn.ModuleList(MtpHead(s) for _ in range(s.mtp))
