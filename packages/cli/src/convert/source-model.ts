@@ -3,7 +3,7 @@
 import { MimoError } from '@mimokit/protocol';
 import type { GgufFile, GgufTensor } from './gguf-file.ts';
 
-export type Architecture = 'llama' | 'qwen2';
+type Architecture = 'llama' | 'qwen2';
 
 export interface ModelSizes {
   readonly architecture: Architecture;
