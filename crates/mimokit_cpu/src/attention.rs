@@ -77,9 +77,12 @@ impl<E: Element> Heads<'_, E> {
         let store = self.ask.store;
         let lift = if store.dtype == KvDtype::Fp8 { E4M3_LIFT } else { 1.0 };
         let scale = lift / (store.qk_dim as f32).sqrt();
+        // [qk_dim, H], so that what a dim needs lies together.
         let mut q = buffer(H * store.qk_dim);
-        for (to, x) in q.iter_mut().zip(&self.ask.q[first * store.qk_dim..]) {
-            *to = x * lift;
+        for (h, head) in self.ask.q[first * store.qk_dim..].chunks_exact(store.qk_dim).take(H).enumerate() {
+            for (dim, x) in head.iter().enumerate() {
+                q[dim * H + h] = x * lift;
+            }
         }
         let mut running = buffer(H * store.v_stride);
         running.fill(0.0);
@@ -175,24 +178,30 @@ fn scores<S: Simd, E: Element, const H: usize>(
 ) {
     let end = piece.first_slot + piece.count;
     for tile in piece.first_slot / LANES..end.div_ceil(LANES) {
+        let from = piece.first_slot.max(tile * LANES);
+        let to = end.min((tile + 1) * LANES);
+        for slot in from..to {
+            // Needed next, and read in an order that the processor does not foresee.
+            store.prefetch_value(simd, piece.store, slot);
+        }
         let mut sums = [simd.zero(); H];
         let keys = store.tile(piece.store, tile);
         let lines = store.qk_dim / 4;
-        for (line, keys) in keys.chunks_exact(LINE * E::BYTES).enumerate() {
-            for (i, keys) in E::load_line(simd, keys).into_iter().enumerate() {
+        let (q_lines, q_rest) = q.split_at(lines * 4 * H);
+        for (keys, q) in keys.chunks_exact(LINE * E::BYTES).zip(q_lines.chunks_exact(4 * H)) {
+            for (keys, q) in E::load_line(simd, keys).into_iter().zip(q.as_chunks::<H>().0) {
                 for h in 0..H {
-                    sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + 4 * line + i]), keys, sums[h]);
+                    sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
                 }
             }
         }
-        for (i, keys) in keys[lines * LINE * E::BYTES..].chunks_exact(LANES * E::BYTES).enumerate() {
+        let keys = keys[lines * LINE * E::BYTES..].chunks_exact(LANES * E::BYTES);
+        for (keys, q) in keys.zip(q_rest.as_chunks::<H>().0) {
             let keys = E::load(simd, keys);
             for h in 0..H {
-                sums[h] = simd.fma(simd.splat(q[h * store.qk_dim + 4 * lines + i]), keys, sums[h]);
+                sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
             }
         }
-        let from = piece.first_slot.max(tile * LANES);
-        let to = end.min((tile + 1) * LANES);
         let first = at + from - piece.first_slot;
         for h in 0..H {
             let mut lanes = simd.mul(sums[h], simd.splat(scale));

@@ -11,7 +11,7 @@ use mimokit_model::kv::{KvCopy, KvDtype, KvLayout, KvShape};
 use mimokit_model::{Error, Result};
 
 use crate::fp8;
-use crate::simd::LANES;
+use crate::simd::{LANES, Simd};
 
 /// Where the parts of one head's store lie, counted from its start.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +61,15 @@ impl HeadStore {
     #[inline(always)]
     pub(crate) fn value<'a>(&self, store: &'a [u8], slot: usize, chunk: usize) -> &'a [u8] {
         &store[self.values + (slot * self.v_stride + chunk * LANES) * self.element..][..LANES * self.element]
+    }
+
+    /// Asks for the value in `slot`.
+    #[inline(always)]
+    pub(crate) fn prefetch_value<S: Simd>(&self, simd: S, store: &[u8], slot: usize) {
+        let bytes = self.v_stride * self.element;
+        for line in store[self.values + slot * bytes..][..bytes].chunks(64) {
+            simd.prefetch(line.as_ptr());
+        }
     }
 
     /// What the stored value in `slot` is to be multiplied by.

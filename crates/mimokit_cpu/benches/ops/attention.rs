@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use mimokit_checkpoint::{Dtype, Linear, SharedBytes};
-use mimokit_cpu::{CpuBackend, Kv, Pool};
+use mimokit_cpu::{CpuBackend, Kv};
 use mimokit_model::backend::{Backend, Qkv, Queries};
 use mimokit_model::kv::{KvDtype, KvLayout, KvShape};
 use mimokit_model::pass::{Pass, Span};
@@ -138,8 +138,9 @@ fn global_attention(rounds: usize, threads: usize, kv_dtype: KvDtype) {
 
 /// The cost of a window at several contexts, as a share of that at the first.
 fn window_attention(rounds: usize) {
-    const REPEATS: usize = 200;
-    let threads = Pool::default_threads();
+    const REPEATS: usize = 100;
+    // One thread: what a window costs, not what waking a second thread for it does.
+    let threads = 1;
     let backend = backend(threads, KvDtype::F32);
     let layout = KvLayout {
         block_tokens: BLOCK_TOKENS,

@@ -44,7 +44,7 @@ pub fn run(rounds: usize) {
             normalise: false,
             scale: 1.0,
         };
-        for each in [96, 24, 384, 48, 12, 6] {
+        for each in [96, 24, 12, 6] {
             let count = EXPERTS * each;
             let mut values = real::noise(count * real::HIDDEN, each as u64);
             for row in 0..count {

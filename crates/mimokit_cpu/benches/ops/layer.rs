@@ -88,11 +88,8 @@ fn load(backend: &CpuBackend, which: &'static str) -> Layer {
         bytes += count(checkpoint.mtp(0).expect("a head").join);
     }
     let attention = real::attention(backend, &checkpoint, place);
-    let shape = KvShape {
-        kv_heads: attention.shape.kv_heads,
-        qk_dim: attention.shape.qk_dim,
-        v_dim: attention.shape.v_dim,
-    };
+    let shape =
+        KvShape { kv_heads: attention.shape.kv_heads, qk_dim: attention.shape.qk_dim, v_dim: attention.shape.v_dim };
     let is_global = attention.shape.window_keys.is_none();
     let layout = KvLayout {
         block_tokens: BLOCK_TOKENS,
@@ -156,13 +153,7 @@ fn token(backend: &CpuBackend, layer: &mut Layer, x: Act) -> Act {
     x
 }
 
-fn joined(
-    backend: &CpuBackend,
-    layer: &Layer,
-    join: &JoinWeights<CpuBackend>,
-    step: &Step,
-    x: Act,
-) -> Act {
+fn joined(backend: &CpuBackend, layer: &Layer, join: &JoinWeights<CpuBackend>, step: &Step, x: Act) -> Act {
     // An embedding of one row, all of id 0.
     let bytes = SharedBytes::owned(vec![0x3c; 4 * real::HIDDEN]);
     let dtype = Dtype::F32;

@@ -40,25 +40,37 @@ impl<E: Element, const T: usize> Kernel for Few<'_, E, T> {
     }
 }
 
-/// The order of one output element: per segment of 256 columns sixteen lanes of fused multiply-adds from zero on, each segment's added to
-/// the running lanes; the fixed tree at the end.
+/// The order of one output element: per segment of 128 columns sixteen lanes of fused multiply-adds from zero on, each segment's added to
+/// the running lanes; the fixed tree at the end. Segments go several at a time, so that no addition waits for the one before.
 #[inline(always)]
 fn row_products<S: Simd, E: Element, const T: usize>(simd: S, bytes: &[u8], x: [&[f32]; T]) -> [f32; T] {
     let mut running = [simd.zero(); T];
-    let whole = bytes.len() / (SEGMENT * E::BYTES) * SEGMENT;
-    for from in (0..whole).step_by(SEGMENT) {
-        // Of constant length, so that its loops are unrolled.
-        let weights = &bytes[from * E::BYTES..][..SEGMENT * E::BYTES];
-        let sums = segment_products::<S, E, T>(simd, weights, x.map(|x| &x[from..][..SEGMENT]));
-        for t in 0..T {
-            running[t] = simd.add(running[t], sums[t]);
+    let group = segments_at_once(T) * SEGMENT;
+    let grouped = bytes.len() / (group * E::BYTES) * group;
+    for from in (0..grouped).step_by(group) {
+        let weights = &bytes[from * E::BYTES..][..group * E::BYTES];
+        let mut sums = [[simd.zero(); T]; MOST_AT_ONCE];
+        for line in 0..SEGMENT / LINE {
+            for (segment, sums) in sums.iter_mut().enumerate().take(segments_at_once(T)) {
+                let at = segment * SEGMENT + line * LINE;
+                line_products::<S, E, T>(simd, &weights[at * E::BYTES..][..LINE * E::BYTES], &x, from + at, sums);
+            }
+        }
+        for sums in &sums[..segments_at_once(T)] {
+            add_to(simd, &mut running, sums);
         }
     }
-    if whole * E::BYTES < bytes.len() {
-        let sums = segment_products::<S, E, T>(simd, &bytes[whole * E::BYTES..], x.map(|x| &x[whole..]));
-        for t in 0..T {
-            running[t] = simd.add(running[t], sums[t]);
+    for from in (grouped..bytes.len() / E::BYTES).step_by(SEGMENT) {
+        let mut sums = [simd.zero(); T];
+        let end = bytes.len().min((from + SEGMENT) * E::BYTES);
+        for (index, part) in bytes[from * E::BYTES..end].chunks(LANES * E::BYTES).enumerate() {
+            let is_whole = part.len() == LANES * E::BYTES;
+            let w = if is_whole { E::load(simd, part) } else { load_short::<S, E>(simd, part) };
+            for t in 0..T {
+                sums[t] = simd.fma(w, simd.load(sixteen(&x[t][from..], index)), sums[t]);
+            }
         }
+        add_to(simd, &mut running, &sums);
     }
     // No closures around vectors here or above: one that is not inlined is compiled without the level's instructions.
     let mut totals = [0.0; T];
@@ -68,27 +80,39 @@ fn row_products<S: Simd, E: Element, const T: usize>(simd: S, bytes: &[u8], x: [
     totals
 }
 
+const MOST_AT_ONCE: usize = 4;
+
+/// Enough chains of additions to hide their latency, few enough for sixteen registers.
+const fn segments_at_once(activation_rows: usize) -> usize {
+    match activation_rows {
+        1 => MOST_AT_ONCE,
+        2 => 2,
+        _ => 1,
+    }
+}
+
+/// Sixty-four columns, of the weight those in `bytes`, of the activations those from `from` on.
 #[inline(always)]
-fn segment_products<S: Simd, E: Element, const T: usize>(simd: S, bytes: &[u8], x: [&[f32]; T]) -> [S::V; T] {
-    let mut sums = [simd.zero(); T];
-    let lines = bytes.len() / (LINE * E::BYTES);
-    for line in 0..lines {
-        let part = &bytes[line * LINE * E::BYTES..][..LINE * E::BYTES];
-        for cache_line in 0..E::BYTES {
-            simd.prefetch(part.as_ptr().wrapping_add(PREFETCH + 64 * cache_line));
-        }
-        for (i, w) in E::load_line(simd, part).into_iter().enumerate() {
-            for t in 0..T {
-                sums[t] = simd.fma(w, simd.load(sixteen(x[t], 4 * line + i)), sums[t]);
-            }
-        }
+fn line_products<S: Simd, E: Element, const T: usize>(
+    simd: S,
+    bytes: &[u8],
+    x: &[&[f32]; T],
+    from: usize,
+    sums: &mut [S::V; T],
+) {
+    for cache_line in 0..E::BYTES {
+        simd.prefetch(bytes.as_ptr().wrapping_add(PREFETCH + 64 * cache_line));
     }
-    for (index, part) in bytes[lines * LINE * E::BYTES..].chunks(LANES * E::BYTES).enumerate() {
-        let is_whole = part.len() == LANES * E::BYTES;
-        let w = if is_whole { E::load(simd, part) } else { load_short::<S, E>(simd, part) };
+    for (i, w) in E::load_line(simd, bytes).into_iter().enumerate() {
         for t in 0..T {
-            sums[t] = simd.fma(w, simd.load(sixteen(x[t], 4 * lines + index)), sums[t]);
+            sums[t] = simd.fma(w, simd.load(sixteen(&x[t][from..][..LINE], i)), sums[t]);
         }
     }
-    sums
+}
+
+#[inline(always)]
+fn add_to<S: Simd, const T: usize>(simd: S, running: &mut [S::V; T], sums: &[S::V; T]) {
+    for t in 0..T {
+        running[t] = simd.add(running[t], sums[t]);
+    }
 }

@@ -7,8 +7,9 @@ use super::{RowsOf, SEGMENT};
 use crate::buffers::buffer;
 use crate::simd::{Kernel, LANES, Simd};
 
-/// Weight rows of a panel: 16 KiB decoded.
+/// Weight rows and columns of a panel: 16 KiB decoded.
 pub(super) const PANEL_ROWS: usize = 16;
+const PANEL_COLUMNS: usize = 2 * SEGMENT;
 /// Weight rows that share the activations of a segment, gathered and scaled.
 pub(super) const RUN_ROWS: usize = 64;
 /// Activation rows that share one decoding of a panel.
@@ -37,9 +38,9 @@ impl<E: Element> Many<'_, E> {
     /// R weight rows times T activation rows are one tile. R divides `PANEL_ROWS`, T divides `CHUNK`.
     #[inline(always)]
     fn tiles<S: Simd, const R: usize, const T: usize>(self, simd: S) {
-        let mut panel = buffer(PANEL_ROWS * SEGMENT);
+        let mut panel = buffer(PANEL_ROWS * PANEL_COLUMNS);
         let mut running = buffer(RUN_ROWS * CHUNK * LANES);
-        let mut inputs = buffer(CHUNK * SEGMENT);
+        let mut inputs = buffer(CHUNK * PANEL_COLUMNS);
         let count = self.rows.len();
         for (chunk, (x, x_scales)) in self.x.chunks(CHUNK).zip(self.x_scales.chunks(CHUNK)).enumerate() {
             let mut first = self.rows.start;
@@ -73,8 +74,8 @@ impl<E: Element> Many<'_, E> {
     ) {
         let columns = self.weights.columns;
         running[..RUN_ROWS * x.len().next_multiple_of(T) * LANES].fill(0.0);
-        for from in (0..columns).step_by(SEGMENT) {
-            let to = columns.min(from + SEGMENT);
+        for from in (0..columns).step_by(PANEL_COLUMNS) {
+            let to = columns.min(from + PANEL_COLUMNS);
             let stride = (to - from).next_multiple_of(LANES);
             for (t, to) in inputs.chunks_exact_mut(stride).enumerate().take(x.len()) {
                 // Rows lie far apart, so that the processor does not guess the next one.
@@ -99,12 +100,14 @@ impl<E: Element> Many<'_, E> {
                         let start = tile_start::<R, T>(panel_row + tile_row, tile_x);
                         let tile = &mut running[start..][..R * T * LANES];
                         let w: [&[f32]; R] = std::array::from_fn(|r| &panel[(tile_row + r) * stride..][..stride]);
-                        // The usual length as a constant, so that its loop is unrolled.
-                        if stride == SEGMENT {
-                            let (w, inputs) = (w.map(|w| &w[..SEGMENT]), inputs.map(|x| &x[..SEGMENT]));
-                            tile_products::<S, R, T>(simd, w, inputs, SEGMENT, tile);
-                        } else {
-                            tile_products::<S, R, T>(simd, w, inputs, stride, tile);
+                        for start in (0..stride).step_by(SEGMENT) {
+                            let end = stride.min(start + SEGMENT);
+                            // The usual length as a constant, so that its loop is unrolled.
+                            if end - start == SEGMENT {
+                                tile_products::<S, R, T>(simd, w, inputs, start..start + SEGMENT, tile);
+                            } else {
+                                tile_products::<S, R, T>(simd, w, inputs, start..end, tile);
+                            }
                         }
                     }
                 }
@@ -136,20 +139,22 @@ fn decode<S: Simd, E: Element>(simd: S, bytes: &[u8], to: &mut [f32]) {
     }
 }
 
-/// Adds the sums of a segment of `stride` columns to the running lanes of a tile.
+/// Adds the sums of a segment, columns `columns` of `w` and `x`, to the running lanes of a tile.
 #[inline(always)]
 fn tile_products<S: Simd, const R: usize, const T: usize>(
     simd: S,
     w: [&[f32]; R],
     x: [&[f32]; T],
-    stride: usize,
+    columns: std::ops::Range<usize>,
     running: &mut [f32],
 ) {
+    assert!(columns.end.is_multiple_of(LANES) && columns.start.is_multiple_of(LANES));
+    assert!(w.iter().chain(&x).all(|row| columns.end <= row.len()));
     let mut sums = [[simd.zero(); T]; R];
-    for at in (0..stride).step_by(LANES) {
+    for at in columns.step_by(LANES) {
         let mut wide = [simd.zero(); R];
         for r in 0..R {
-            // SAFETY: `at + 16 <= stride`, a multiple of sixteen and the length of `w[r]`.
+            // SAFETY: `at + 16 <= columns.end <= w[r].len()`, as asserted.
             wide[r] = simd.load(unsafe { lanes_at(w[r], at) });
         }
         for t in 0..T {

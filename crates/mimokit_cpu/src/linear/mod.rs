@@ -30,8 +30,8 @@ use crate::{Act, CpuBackend};
 const FEW: usize = 4;
 /// From more rows than this on, panels pay.
 const MANY: usize = 6;
-/// Columns summed in one go, see few.rs: long enough to cost little, short enough that a processor has several in flight.
-const SEGMENT: usize = 2 * BLOCK;
+/// Columns summed in one go, see few.rs: long enough to cost little, short enough that several can be in flight.
+const SEGMENT: usize = BLOCK;
 /// Weight bytes worth handing to a thread.
 const TASK_BYTES: usize = 256 * 1024;
 
