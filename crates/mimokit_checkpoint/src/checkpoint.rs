@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
+use crate::index::Index;
 use crate::linear::block_rows;
 use crate::names::{Place, Role, role_of};
 use crate::safetensors::open_safetensors;
@@ -110,54 +111,43 @@ fn read_text(path: &Path, most: u64) -> Result<String> {
 }
 
 fn open_shards(directory: &Path, index_path: &Path) -> Result<HashMap<String, Tensor>> {
-    let weight_map = WeightMap::parse(index_path, &read_text(index_path, MAX_INDEX_BYTES)?)?;
-    let files: BTreeSet<&str> = weight_map.entries.iter().map(|(_, file)| file.as_str()).collect();
-    let mut found: HashMap<(String, &str), Tensor> = HashMap::new();
-    for file in files {
-        let path = directory.join(file);
+    let malformed = |problem: String| Error::Malformed { file: index_path.into(), problem };
+    let Index { files, file_of } = serde_json::from_str(&read_text(index_path, MAX_INDEX_BYTES)?)
+        .map_err(|error| malformed(format!("it is not a valid index: {error}")))?;
+    for name in &files {
+        let is_plain = !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+        if !is_plain || !name.ends_with(".safetensors") {
+            return Err(malformed(format!("tensors are said to be in {name:?}, which is no file name of a shard")));
+        }
+    }
+    let mut order: Vec<usize> = (0..files.len()).collect();
+    order.sort_by_key(|&file| &files[file]);
+    let mut tensors = HashMap::with_capacity(file_of.len());
+    for file in order {
+        let path = directory.join(&files[file]);
         if !path.is_file() {
             let problem = format!("it is named in {}, but is not there", index_path.display());
             return Err(Error::MissingFile { file: path, problem });
         }
         for tensor in open_safetensors(&path)? {
-            found.insert((tensor.name.clone(), file), tensor);
+            // What the index does not know of, or has elsewhere, is not part of the checkpoint.
+            if file_of.get(&tensor.name) == Some(&file) {
+                tensors.insert(tensor.name.clone(), tensor);
+            }
         }
     }
-    let mut tensors = HashMap::with_capacity(weight_map.entries.len());
-    for (name, file) in &weight_map.entries {
-        let Some(tensor) = found.remove(&(name.clone(), file.as_str())) else {
-            let problem = format!("tensor {name} is said to be in {file}, but is not");
-            return Err(Error::Malformed { file: index_path.into(), problem });
-        };
-        tensors.insert(name.clone(), tensor);
+    if tensors.len() < file_of.len() {
+        let missing = file_of.iter().filter(|(name, _)| !tensors.contains_key(*name)).min();
+        if let Some((name, &file)) = missing {
+            return Err(malformed(format!("tensor {name} is said to be in {}, but is not", files[file])));
+        }
     }
     Ok(tensors)
 }
 
-/// Tensor name and file, names unique.
-struct WeightMap {
-    entries: Vec<(String, String)>,
-}
-
-impl WeightMap {
-    fn parse(path: &Path, text: &str) -> Result<WeightMap> {
-        let malformed = |problem: String| Error::Malformed { file: path.into(), problem };
-        let index: crate::unique_map::Index =
-            serde_json::from_str(text).map_err(|error| malformed(format!("it is not a valid index: {error}")))?;
-        for (name, file) in &index.weight_map.0 {
-            let is_plain = !file.contains(['/', '\\', '\0']) && file != "." && file != "..";
-            if !is_plain || !file.ends_with(".safetensors") {
-                return Err(malformed(format!(
-                    "tensor {name} is said to be in {file:?}, which is no file name of a shard"
-                )));
-            }
-        }
-        Ok(WeightMap { entries: index.weight_map.0 })
-    }
-}
-
 fn count_mtp_heads<'a>(directory: &Path, names: impl Iterator<Item = &'a String>) -> Result<usize> {
     let heads: BTreeSet<usize> = names
+        .filter(|name| name.starts_with("model.mtp."))
         .filter_map(|name| match role_of(name) {
             Some(Role::Block { place: Place::Mtp(head), .. }) => Some(head),
             _ => None,

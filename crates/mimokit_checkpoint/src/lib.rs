@@ -7,12 +7,12 @@ mod fields;
 mod fp8_scales;
 mod geometry;
 mod header;
+mod index;
 mod layers;
 mod linear;
 mod names;
 mod safetensors;
 mod tensor;
-mod unique_map;
 
 pub use checkpoint::Checkpoint;
 pub use config::{AttentionConfig, FusedRows, LayerConfig, ModelConfig, MoeConfig};
