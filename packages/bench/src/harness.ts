@@ -123,10 +123,20 @@ export function publish(name: string, measured: readonly BenchResult[]): void {
 
 function toTable(rows: readonly BenchRow[], measured: readonly BenchResult[]): string {
   const hasBounds = rows.some(({ bound }) => bound !== null);
-  const head = ['goal', 'op', 'shape', 'median', 'spread', ...(hasBounds ? ['bound', 'fraction'] : []), 'peer', 'ratio'];
+  const head = [
+    'goal',
+    'op',
+    'shape',
+    'median',
+    'spread',
+    ...(hasBounds ? ['bound', 'fraction'] : []),
+    'peer',
+    'ratio',
+  ];
   const lines = rows.map((row, i) => {
     const { spread, boundName = '', atMost = false } = measured[i];
-    const target = row.target === undefined ? '' : `${atMost ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
+    const target =
+      row.target === undefined ? '' : `${atMost ? '≤' : '≥'} ${row.target}${row.met === true ? ' ✓' : ' ✗'}`;
     const bound = row.bound === null ? '' : `${row.bound} ${row.unit}, ${boundName}`;
     const cells = [
       row.goal ?? '',

@@ -1,6 +1,8 @@
 // The CPU kernels beside the machine's limits: runs a Rust bench of mimokit_cpu, whose loops hold the clocks, and publishes what it
-// printed. `kernels`, `attention`, `layer` or `open`, then --force (on a busy machine too), --rounds N, --dry (no files written).
+// printed. `kernels`, `attention`, `layer` or `open`, then --force (on a busy machine too), --rounds N, --dry (no files written);
+// --from FILE publishes the lines of a Rust bench that ran by itself.
 import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { createInterface } from 'node:readline';
@@ -35,6 +37,7 @@ const { positionals, values } = parseArgs({
     force: { type: 'boolean', default: false },
     dry: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '25' },
+    from: { type: 'string' },
   },
 });
 const name = positionals[0] ?? '';
@@ -43,25 +46,27 @@ if (suite === undefined) throw new Error(`There is no bench ${name}; known: ${Ob
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const cargo = ['bench', '--quiet', '-p', 'mimokit_cpu', '--bench', 'ops'];
-const built = spawnSync('cargo', [...cargo, '--no-run'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-if (built.status !== 0) process.exit(1);
-await requireQuiet(values.force);
-
-const results: BenchResult[] = [];
-for (const word of suite) for (const line of await run(word)) results.push(toResult(line));
+const lines = values.from === undefined ? await measure(suite) : parse(readFileSync(values.from, 'utf8').split('\n'));
+const results = lines.map(toResult);
 if (!values.dry) publish(name, results);
 
-async function run(word: string): Promise<Measured[]> {
-  const child = spawn('cargo', [...cargo, '--', word, '--rounds', values.rounds], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
-  const lines: Measured[] = [];
-  for await (const line of createInterface({ input: child.stdout }))
-    if (line.startsWith('{')) lines.push(JSON.parse(line) as Measured);
-  if ((await exit) !== 0) throw new Error(`cargo ${cargo.join(' ')} ${word} failed`);
-  return lines;
+async function measure(words: readonly string[]): Promise<Measured[]> {
+  const built = spawnSync('cargo', [...cargo, '--no-run'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (built.status !== 0) throw new Error('The Rust bench does not build.');
+  await requireQuiet(values.force);
+  const printed: string[] = [];
+  for (const word of words) {
+    const args = [...cargo, '--', word, '--rounds', values.rounds];
+    const child = spawn('cargo', args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+    const exit = new Promise<number | null>((resolve) => child.on('close', resolve));
+    for await (const line of createInterface({ input: child.stdout })) printed.push(line);
+    if ((await exit) !== 0) throw new Error(`cargo ${args.join(' ')} failed`);
+  }
+  return parse(printed);
+}
+
+function parse(printed: readonly string[]): Measured[] {
+  return printed.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as Measured);
 }
 
 function toResult({ goal, target, op, shape, unit, bound, values: measured, bounds }: Measured): BenchResult {

@@ -27,9 +27,7 @@ export function barChart(title: string, bars: readonly Bar[]): string {
     const y = margin + 24 + i * rowHeight;
     const color = isMet === undefined ? '#8a94a6' : isMet ? '#2f9e6e' : '#c9543f';
     const goal =
-      target === undefined
-        ? ''
-        : `<path d="M${x(target)} ${y}v${rowHeight - 4}" stroke="#111" stroke-width="2"/>`;
+      target === undefined ? '' : `<path d="M${x(target)} ${y}v${rowHeight - 4}" stroke="#111" stroke-width="2"/>`;
     return `<text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escape(label)}</text><rect x="${labelWidth}" y="${y + 2}" width="${(x(share) - labelWidth).toFixed(1)}" height="${rowHeight - 8}" fill="${color}"/>${goal}<text x="${Math.max(x(share), x(target ?? 0)) + 6}" y="${y + 13}">${share.toFixed(2)}</text>`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#222">

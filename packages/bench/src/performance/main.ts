@@ -24,7 +24,10 @@ const titles: Record<string, string> = {
 const names = readdirSync(results)
   .filter((file) => file.endsWith('.json'))
   .map((file) => file.slice(0, -'.json'.length));
-const order = [...Object.keys(titles).filter((name) => names.includes(name)), ...names.filter((name) => !(name in titles))];
+const order = [
+  ...Object.keys(titles).filter((name) => names.includes(name)),
+  ...names.filter((name) => !(name in titles)),
+];
 
 const files = new Map<string, string>();
 const sections = order.map((name) => {
@@ -37,7 +40,9 @@ const sections = order.map((name) => {
   return `## ${title}\n\n${machine}; ${date}. \`pnpm --filter @mimokit/bench run ${name}\`\n\n${plot}${table(rows)}`;
 });
 const decided = order.flatMap((name) =>
-  (JSON.parse(readFileSync(new URL(`${name}.json`, results), 'utf8')) as BenchRow[]).filter(({ met }) => met !== undefined),
+  (JSON.parse(readFileSync(new URL(`${name}.json`, results), 'utf8')) as BenchRow[]).filter(
+    ({ met }) => met !== undefined,
+  ),
 );
 files.set(
   'docs/performance.md',
@@ -54,7 +59,9 @@ ${sections.join('\n')}`,
 function toBar({ op, shape, fraction, ratio, target, met, unit }: BenchRow): Bar[] {
   // Times are limits from above: a share of their bound says nothing by its length.
   if (fraction === null || ratio !== null || unit === 'µs') return [];
-  return [{ label: `${op}: ${shape}`, share: fraction, ...(target === undefined ? {} : { target, isMet: met === true }) }];
+  return [
+    { label: `${op}: ${shape}`, share: fraction, ...(target === undefined ? {} : { target, isMet: met === true }) },
+  ];
 }
 
 function table(rows: readonly BenchRow[]): string {

@@ -14,9 +14,9 @@ export interface TensorSpec {
 
 export type AttentionKind = 'global' | 'sliding';
 
-export const hidden = 4096;
-export const vocabulary = 152_576;
-export const expertCount = 256;
+const hidden = 4096;
+const vocabulary = 152_576;
+const expertCount = 256;
 const expertWidth = 2048;
 const denseWidth = 16_384;
 const heads = 64;

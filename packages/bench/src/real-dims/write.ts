@@ -39,12 +39,11 @@ export function writeSafetensors(path: string, tensors: readonly TensorSpec[]): 
 }
 
 function writeAll(file: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(file, bytes, done, bytes.length - done, position + done);
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, bytes.length - done, position + done);
 }
 
 function fill(file: number, position: number, bytes: number, pattern: Uint8Array): void {
-  for (let done = 0; done < bytes; ) {
+  for (let done = 0; done < bytes;) {
     const part = pattern.subarray(start, start + Math.min(bytes - done, pattern.length - start));
     writeAll(file, part, position + done);
     done += part.length;
