@@ -1,6 +1,6 @@
 // The commonest words, one character and up to six ASCII letters or up to seven letters alone, found eight bytes at a time
 // instead of byte by byte. Everything else is for the scanners in pretokenize/.
-import type { SplitRule } from './vocabulary.ts';
+import type { SplitRule } from './pretokenize/rules.ts';
 
 /** How a family cuts such words. */
 export interface PlainWords {

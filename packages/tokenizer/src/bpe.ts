@@ -1,87 +1,33 @@
 // Byte-pair merging of one word: the lowest rank first, the leftmost of equals. Short words scan their ranks, long ones
-// keep a heap, so the worst case is n log n. Words come from pretokenize/; remembering results is in word-cache.ts.
-import { charBytes, codePointAt } from './char-class.ts';
+// keep a heap, so the worst case is n log n. This is the definition; most words are encoded faster (longest-fit.ts).
 import { noRank, type PairTable } from './pair-table.ts';
-import type { Vocabulary } from './vocabulary.ts';
-import { guardBit, unknown, type WholeChars } from './whole-chars.ts';
 
 const longWord = 48;
 const posLimit = 2 ** 32;
-/** The rank of a pair that has not been looked up. */
-const open = -1;
 
 export class Merger {
   /** The ids of the last word; valid until the next call. */
   ids: Int32Array = new Int32Array(256);
   #ranks: Int32Array = new Int32Array(256);
   readonly #byteIds: Int32Array;
-  readonly #chars: WholeChars;
-  readonly #asciiRanks: Int32Array;
   readonly #pairs: PairTable;
 
-  constructor(vocabulary: Vocabulary) {
-    this.#byteIds = vocabulary.byteIds;
-    this.#chars = vocabulary.chars;
-    this.#asciiRanks = vocabulary.asciiRanks;
-    this.#pairs = vocabulary.pairs;
+  constructor(byteIds: Int32Array, pairs: PairTable) {
+    this.#byteIds = byteIds;
+    this.#pairs = pairs;
   }
 
-  /** Merges `bytes[start .. end)`, valid UTF-8; the ids are in `ids`, their number is returned. */
+  /**
+   * Merges `bytes[start .. end)`; the ids are in `ids`, their number is returned. Bytes that stand for nothing are left out,
+   * and their neighbours may merge.
+   */
   merge(bytes: Uint8Array, start: number, end: number): number {
     if (this.ids.length < end - start) this.#grow(end - start);
-    const ids = this.ids;
-    const byteIds = this.#byteIds;
-    const chars = this.#chars;
-    const entries = chars.entries;
-    const ranks = this.#ranks;
-    const asciiRanks = this.#asciiRanks;
-    // Pairs of ASCII bytes, the first pairs of most words, have a table of their own; `open` pairs are looked up below.
-    let count = 0;
-    let before = 0;
-    for (let at = start; at < end;) {
-      const byte = bytes[at];
-      if (byte < 0x80) {
-        if (count > 0) ranks[count - 1] = before < 0x80 ? asciiRanks[(before << 7) | byte] : open;
-        ids[count++] = byteIds[byte];
-        at++;
-        before = byte;
-        continue;
-      }
-      if (count > 0) ranks[count - 1] = open;
-      const length = charBytes(byte);
-      let entry = -1;
-      if (length < 4) {
-        const codePoint = codePointAt(bytes, at);
-        entry = entries[codePoint];
-        if (entry === unknown) entry = chars.learn(codePoint, bytes, at, length);
-        if (entry >= guardBit) {
-          const after = at + length < end ? bytes[at + length] : 0;
-          entry = chars.isFree(entry, before, after) ? entry & (guardBit - 1) : -1;
-        }
-      }
-      if (entry >= 0) ids[count++] = entry;
-      else {
-        for (let i = 0; i < length; i++) {
-          ranks[count] = open;
-          ids[count++] = byteIds[bytes[at + i]];
-        }
-      }
-      at += length;
-      before = bytes[at - 1];
-    }
-    return count <= longWord ? this.#mergeShort(count) : this.#mergeLong(count);
-  }
-
-  /** `merge` for a word with bytes that stand for nothing: those are left out, and their neighbours may merge. */
-  mergeGapped(bytes: Uint8Array, start: number, end: number): number {
-    if (this.ids.length < end - start) this.#grow(end - start);
-    const byteIds = this.#byteIds;
+    const { ids } = this;
     let count = 0;
     for (let at = start; at < end; at++) {
-      const id = byteIds[bytes[at]];
-      if (id < 0) continue;
-      this.#ranks[count] = open;
-      this.ids[count++] = id;
+      const id = this.#byteIds[bytes[at]];
+      if (id >= 0) ids[count++] = id;
     }
     return count <= longWord ? this.#mergeShort(count) : this.#mergeLong(count);
   }
@@ -106,7 +52,7 @@ export class Merger {
     const pairs = this.#pairs;
     const { merged, mergedBase } = pairs;
     let last = count - 1;
-    for (let i = 0; i < last; i++) if (ranks[i] === open) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
+    for (let i = 0; i < last; i++) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
     while (last > 0) {
       let rank = noRank;
       let at = 0;
@@ -139,8 +85,7 @@ export class Merger {
     for (let i = 0; i < count; i++) {
       next[i] = i + 1;
       previous[i] = i - 1;
-      if (i + 1 === count) ranks[i] = noRank;
-      else if (ranks[i] === open) ranks[i] = pairs.rank(ids[i], ids[i + 1]);
+      ranks[i] = i + 1 === count ? noRank : pairs.rank(ids[i], ids[i + 1]);
       if (ranks[i] !== noRank) heap.push(ranks[i] * posLimit + i);
     }
     while (heap.size > 0) {

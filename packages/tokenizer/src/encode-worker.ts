@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import { isMimoError, MimoError } from '@mimokit/protocol';
 import type { Span } from './added-tokens.ts';
+import { createTokenizer } from './create-tokenizer.ts';
 import type { ErrorRecord, FromWorker, PoolVocabulary, TaskOrder, ToWorker } from './encode-messages.ts';
-import { createTokenizer, type Tokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
 
 let pieces: string[] = [];
 

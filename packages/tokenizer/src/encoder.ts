@@ -1,16 +1,20 @@
 // Text without added tokens → ids: normalise, UTF-8, split into words, look each up or merge it. Holds the buffers and the
 // word cache of one tokenizer; the public interface is tokenizer.ts.
-import { type PlainWords, plainWordBytes, plainWords } from './ascii-word.ts';
 import { Merger } from './bpe.ts';
-import { nfcFlags, normalizeNfc } from './nfc.ts';
-import { scannerFor } from './pretokenize/rules.ts';
-import type { Scanner } from './pretokenize/runs.ts';
+import { composing } from './char-class.ts';
+import { normalizeNfc } from './nfc.ts';
+import { pieceStarts, type Splitter } from './pretokenize/pieces.ts';
 import type { Vocabulary } from './vocabulary.ts';
 import { maxWordBytes, WordCache } from './word-cache.ts';
+import { inlineBytes, inlineHash, mask0, mask1, mask2 } from './word-table.ts';
 
 const utf8 = new TextEncoder();
 /** Buffers larger than this are given back after use. */
 const keptBytes = 1 << 21;
+const starts = pieceStarts;
+const m0 = mask0;
+const m1 = mask1;
+const m2 = mask2;
 
 export class Encoder {
   /** Ids since `start()`. */
@@ -18,19 +22,16 @@ export class Encoder {
   count = 0;
   /** The UTF-8 of the last text. */
   bytes!: Uint8Array;
-  #words!: Int32Array;
   #view!: DataView;
   readonly #vocabulary: Vocabulary;
-  readonly #scan: Scanner;
-  readonly #plainWords: PlainWords;
+  readonly #splitter: Splitter;
   readonly #merger: Merger;
   readonly #cache = new WordCache();
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
-    this.#scan = scannerFor(vocabulary.spec.split);
-    this.#plainWords = plainWords(vocabulary.spec.split);
-    this.#merger = new Merger(vocabulary);
+    this.#splitter = vocabulary.spec.splitter();
+    this.#merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
     this.#allocate(1 << 14);
   }
 
@@ -48,122 +49,133 @@ export class Encoder {
     this.ids[this.count++] = id;
   }
 
-  /** Puts the text, normalised, into `bytes`; returns its length in bytes. */
-  load(text: string): number {
-    if (this.bytes.length < text.length * 3 + 16) this.#allocate(text.length * 3 + 16);
-    let length = utf8.encodeInto(text, this.bytes).written;
-    if (this.#vocabulary.spec.nfc && length > text.length) {
-      const flags = nfcFlags(this.bytes, this.#words, length);
-      const normal = normalizeNfc(text, flags);
-      if (normal !== text) length = this.#loadNormal(normal);
+  /** Appends the ids of a text without added tokens; returns the length of its UTF-8, normalised, in `bytes`. */
+  encodeText(text: string): number {
+    const splitter = this.#splitter;
+    const { nfc } = this.#vocabulary.spec;
+    const before = this.count;
+    let length = this.#load(nfc && splitter.flags < 0 ? normalizeNfc(text) : text);
+    this.#encodeLoaded(length);
+    // Nearly all text is in NFC. The splitter has seen whether it may not be.
+    if (nfc && splitter.flags >= 0 && (splitter.flags & composing) !== 0) {
+      const normal = normalizeNfc(text);
+      if (normal !== text) {
+        this.count = before;
+        length = this.#load(normal);
+        this.#encodeLoaded(length);
+      }
     }
     return length;
   }
 
-  #loadNormal(text: string): number {
+  /** The number of ids of a text. */
+  countText(text: string): number {
+    const before = this.count;
+    this.encodeText(text);
+    const count = this.count - before;
+    this.count = before;
+    return count;
+  }
+
+  #load(text: string): number {
     if (this.bytes.length < text.length * 3 + 16) this.#allocate(text.length * 3 + 16);
-    return utf8.encodeInto(text, this.bytes).written;
+    const length = utf8.encodeInto(text, this.bytes).written;
+    // White space before the end is as white space before white space.
+    this.bytes[length] = 0x20;
+    return length;
   }
 
   /** Appends the ids of the first `length` loaded bytes. */
-  encodeLoaded(length: number): void {
-    if (this.ids.length - this.count < length) this.#reserve(length);
-    const { bytes } = this;
+  #encodeLoaded(length: number): void {
+    const splitter = this.#splitter;
+    splitter.begin();
+    for (;;) {
+      const words = splitter.next(this.bytes, this.#view, length);
+      if (words === 0) return;
+      const more = starts[words] - starts[0] + 8;
+      if (this.ids.length - this.count < more) this.#reserve(more);
+      this.#encodeWords(words);
+    }
+  }
+
+  #encodeWords(words: number): void {
     const view = this.#view;
-    const scan = this.#scan;
-    const plain = this.#plainWords;
-    const cache = this.#cache;
-    const byteIds = this.#vocabulary.byteIds;
     const out = this.ids;
+    let { slots, shift } = this.#vocabulary.words;
     let count = this.count;
-    let slots = cache.slots;
-    for (let start = 0; start < length;) {
-      let size = plainWordBytes(plain, bytes, view, start);
-      if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
-      const end = start + size;
-      if (size === 1) {
-        const id = byteIds[bytes[start]];
-        if (id >= 0) out[count++] = id;
-      } else if (size <= maxWordBytes) {
-        let slot = cache.find(view, start, size);
-        if (slot < 0) {
-          slot = this.#learn(start, end);
-          slots = cache.slots;
+    let start = starts[0];
+    for (let word = 1; word <= words; word++) {
+      const end = starts[word];
+      const size = end - start;
+      if (size <= inlineBytes) {
+        const a = view.getInt32(start, true) & m0[size];
+        const b = view.getInt32(start + 4, true) & m1[size];
+        const c = view.getInt32(start + 8, true) & m2[size];
+        const slot = (inlineHash(a, b, c) >>> shift) << 2;
+        const last = slots[slot + 3];
+        if (slots[slot] === a && slots[slot + 1] === b && slots[slot + 2] === c && (last & 15) === size) {
+          out[count++] = last >>> 4;
+          start = end;
+          continue;
         }
-        const idCount = slots[slot + 2] >>> 8;
-        const value = slots[slot + 3];
-        if (idCount === 1) out[count++] = value;
-        else {
-          const ids = cache.ids;
-          for (let i = 0; i < idCount; i++) out[count++] = ids[value + i];
-        }
-      } else {
-        const idCount = this.#mergeWord(start, end);
-        const ids = this.#merger.ids;
-        for (let i = 0; i < idCount; i++) out[count++] = ids[i];
       }
+      count = this.#encodeWord(start, size, count);
+      ({ slots, shift } = this.#vocabulary.words);
       start = end;
     }
     this.count = count;
   }
 
-  /** The number of ids of the first `length` loaded bytes. */
-  countLoaded(length: number): number {
-    const { bytes } = this;
+  #encodeWord(start: number, size: number, count: number): number {
+    const out = this.ids;
     const view = this.#view;
-    const scan = this.#scan;
-    const plain = this.#plainWords;
     const cache = this.#cache;
-    const byteIds = this.#vocabulary.byteIds;
-    let count = 0;
-    for (let start = 0; start < length;) {
-      let size = plainWordBytes(plain, bytes, view, start);
-      if (size === 0 || start + size >= length) size = scan(bytes, start, length) - start;
-      const end = start + size;
-      if (size === 1) count += byteIds[bytes[start]] >= 0 ? 1 : 0;
-      else if (size <= maxWordBytes) {
-        let slot = cache.find(view, start, size);
-        if (slot < 0) slot = this.#learn(start, end);
-        count += cache.slots[slot + 2] >>> 8;
-      } else count += this.#mergeWord(start, end);
-      start = end;
-    }
-    return count;
-  }
-
-  /** Encodes the word that the cache has just missed and remembers it; returns its slot. */
-  #learn(start: number, end: number): number {
-    const cache = this.#cache;
-    if (cache.settle()) cache.find(this.#view, start, end - start);
-    const count = this.#mergeWord(start, end);
-    return cache.add(this.#view, start, end - start, this.#merger.ids, count);
-  }
-
-  /** The ids of one word in the merger's buffer. */
-  #mergeWord(start: number, end: number): number {
-    const merger = this.#merger;
-    if (this.#vocabulary.hasGaps && this.#hasGap(start, end)) return merger.mergeGapped(this.bytes, start, end);
-    const index = this.#vocabulary.wholeWordIndex();
-    if (index !== undefined) {
-      const id = index.find(this.#view, start, end - start);
+    if (size <= inlineBytes) {
+      const id = this.#vocabulary.words.find(view, start, size);
       if (id >= 0) {
-        merger.ids[0] = id;
-        return 1;
+        out[count] = id;
+        return count + 1;
       }
     }
-    return merger.merge(this.bytes, start, end);
+    if (size > maxWordBytes) return this.#mergeWord(start, start + size, out, count);
+    const at = cache.find(view, start, size);
+    if (at < 0) {
+      const end = this.#mergeWord(start, start + size, out, count);
+      cache.add(view, start, size, out, count, end - count);
+      return end;
+    }
+    const { ids } = cache;
+    const idCount = ids[at];
+    out[count] = ids[at + 1];
+    out[count + 1] = ids[at + 2];
+    out[count + 2] = ids[at + 3];
+    out[count + 3] = ids[at + 4];
+    for (let i = 4; i < idCount; i++) out[count + i] = ids[at + 1 + i];
+    return count + idCount;
   }
 
-  #hasGap(start: number, end: number): boolean {
-    const byteIds = this.#vocabulary.byteIds;
-    for (let at = start; at < end; at++) if (byteIds[this.bytes[at]] < 0) return true;
-    return false;
+  /** Writes the ids of one word to `out` from `count` on; returns where they end. */
+  #mergeWord(start: number, end: number, out: Int32Array, count: number): number {
+    const vocabulary = this.#vocabulary;
+    vocabulary.countMerge();
+    if (end - start > inlineBytes) {
+      const id = vocabulary.words.find(this.#view, start, end - start);
+      if (id >= 0) {
+        out[count] = id;
+        return count + 1;
+      }
+    }
+    const { longestFit } = vocabulary;
+    if (longestFit !== undefined) return longestFit.encode(this.bytes, start, end, out, count);
+    const merger = this.#merger;
+    const merged = merger.merge(this.bytes, start, end);
+    for (let i = 0; i < merged; i++) out[count + i] = merger.ids[i];
+    return count + merged;
   }
 
   #allocate(size: number): void {
     const buffer = new ArrayBuffer((size + 7) & ~7);
     this.bytes = new Uint8Array(buffer);
-    this.#words = new Int32Array(buffer);
     this.#view = new DataView(buffer);
   }
 

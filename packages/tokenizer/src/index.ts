@@ -2,10 +2,5 @@
 export type { Span } from './added-tokens.ts';
 export type { DecodeStream } from './decoder.ts';
 export type { EncodedOffsets } from './offsets.ts';
-export {
-  createTokenizer,
-  type DecodeOptions,
-  type EncodeOptions,
-  type Tokenizer,
-  type Truncated,
-} from './tokenizer.ts';
+export { createTokenizer } from './create-tokenizer.ts';
+export type { DecodeOptions, EncodeOptions, Tokenizer, Truncated } from './tokenizer.ts';

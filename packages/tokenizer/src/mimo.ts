@@ -1,6 +1,7 @@
 // MiMo's tokenizer with its vocabulary inside the package: no file, no network, also in browsers. The data are loaded and
 // unpacked on first use (mimo-vocabulary.generated.ts).
 import { addedTokenBytes, byteOrder } from './byte-level.ts';
+import { Automaton } from './pretokenize/automaton.ts';
 import type { TokenBytes } from './token-bytes.ts';
 import { type Tokenizer, tokenizerFor } from './tokenizer.ts';
 import { type AddedToken, Vocabulary } from './vocabulary.ts';
@@ -20,7 +21,6 @@ interface Packed {
   readonly special: readonly string[];
   readonly added: readonly string[];
   readonly pairs: string;
-  readonly crossing: readonly number[];
 }
 
 function unpack(packed: Packed): Vocabulary {
@@ -55,10 +55,9 @@ function unpack(packed: Packed): Vocabulary {
     merged,
     added: names.map((content, i) => addedToken(content, modelIds + i, i < packed.special.length)),
     nfc: true,
-    split: ['qwen2'],
+    splitter: () => new Automaton(1),
     ignoreMerges: false,
     selfEncoding: true,
-    crossing: packed.crossing,
   });
 }
 
@@ -79,7 +78,7 @@ function joinTokens(left: Int32Array, right: Int32Array, names: readonly string[
   }
   const addedBytes = names.map(addedTokenBytes);
   addedBytes.forEach((token, i) => (offsets[count + i + 1] = offsets[count + i] + token.length));
-  const bytes = new Uint8Array(offsets[count + names.length] + 8);
+  const bytes = new Uint8Array(offsets[count + names.length] + 16);
   byteOrder.forEach((byte, id) => (bytes[id] = byte));
   let at = 256;
   for (let rank = 0; rank < left.length; rank++) {

@@ -1,7 +1,7 @@
 // Which range of the text each id came from, in UTF-16 units. Where NFC changed the text, the ids of a changed stretch share
 // the range of that stretch.
 import type { Decoder } from './decoder.ts';
-import { normalizeStretch, stretchEnd } from './nfc.ts';
+import { normalizeNfc, stretchEnd } from './nfc.ts';
 
 export interface EncodedOffsets {
   readonly ids: Int32Array;
@@ -92,7 +92,7 @@ function alignment(source: string): { starts: number[]; ends: number[] } | undef
   for (let from = 0; from < source.length;) {
     const to = stretchEnd(source, from);
     const stretch = source.slice(from, to);
-    const normal = normalizeStretch(stretch);
+    const normal = normalizeNfc(stretch);
     isChanged ||= normal !== stretch;
     for (let i = 0; i < normal.length; i++) {
       starts.push(normal === stretch ? from + i : from);

@@ -3,9 +3,9 @@
 import { MimoError } from '@mimokit/protocol';
 import { addedTokenBytes, printableToBytes } from './byte-level.ts';
 import { idLimit } from './pair-table.ts';
-import { knownSplit } from './pretokenize/rules.ts';
+import { knownSplit, type SplitRule, splitterFor } from './pretokenize/rules.ts';
 import { packTokenBytes } from './token-bytes.ts';
-import type { AddedToken, SplitRule, TokenizerSpec } from './vocabulary.ts';
+import type { AddedToken, TokenizerSpec } from './vocabulary.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -25,11 +25,12 @@ export function readTokenizerJson(source: unknown): TokenizerSpec {
     throw unsupported(`added_tokens: ${late.content}`, 'has normalized: true beside a normalizer');
   const decoder = fields(file['decoder'], 'decoder');
   if (decoder['type'] !== 'ByteLevel') throw unsupported('decoder', typeOf(decoder));
+  const rules = readSplits(file['pre_tokenizer']);
   return {
     ...vocab,
     added,
     nfc,
-    split: readSplits(file['pre_tokenizer']),
+    splitter: () => splitterFor(rules),
     ignoreMerges: model['ignore_merges'] === true,
     selfEncoding: false,
   };

@@ -1,7 +1,7 @@
 // The bytes of every token, back to back.
 
 export interface TokenBytes {
-  /** All tokens' bytes; eight spare bytes at the end allow copies in words. */
+  /** All tokens' bytes; sixteen spare bytes at the end allow copies in words. */
   readonly bytes: Uint8Array;
   /** Token `id` is `bytes[offsets[id] .. offsets[id + 1])`; empty where no token has that id. */
   readonly offsets: Int32Array;
@@ -15,7 +15,7 @@ export function packTokenBytes(tokens: readonly (Uint8Array | undefined)[]): Tok
     total += tokens[id]?.length ?? 0;
     offsets[id + 1] = total;
   }
-  const bytes = new Uint8Array(total + 8);
+  const bytes = new Uint8Array(total + 16);
   for (let id = 0; id < tokens.length; id++) {
     const token = tokens[id];
     if (token !== undefined) bytes.set(token, offsets[id]);

@@ -5,9 +5,7 @@ import { type AddedMatch, AddedTokenFinder, checkSpans, type Span } from './adde
 import { Decoder, type DecodeStream } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import { type EncodedOffsets, OffsetMap, truncationPoint } from './offsets.ts';
-import { readTokenizerJson } from './read-tokenizer-json.ts';
-import { Vocabulary } from './vocabulary.ts';
-import { unreachableTokens } from './whole-words.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 export interface EncodeOptions {
   /**
@@ -56,16 +54,6 @@ export interface Tokenizer {
   tokenBytes(id: number): Uint8Array;
 }
 
-/**
- * A tokenizer from a Hugging Face `tokenizer.json`, given as text or parsed. Throws `tokenizer-unsupported` naming the
- * component when a part is not known, `tokenizer-malformed` naming the field when the file does not hang together.
- */
-export function createTokenizer(json: unknown): Tokenizer {
-  const vocabulary = new Vocabulary(readTokenizerJson(json));
-  vocabulary.indexWholeWords(vocabulary.spec.ignoreMerges ? [] : unreachableTokens(vocabulary));
-  return tokenizerFor(vocabulary);
-}
-
 /** A tokenizer over a vocabulary that may be shared; only buffers and the word cache are its own. */
 export function tokenizerFor(vocabulary: Vocabulary): Tokenizer {
   return new BpeTokenizer(vocabulary);
@@ -108,11 +96,11 @@ class BpeTokenizer implements Tokenizer {
     const matches = this.#matches(text, options);
     let from = 0;
     for (const match of matches) {
-      if (match.start > from) encoder.encodeLoaded(encoder.load(text.slice(from, match.start)));
+      if (match.start > from) encoder.encodeText(text.slice(from, match.start));
       encoder.push(match.id);
       from = match.end;
     }
-    if (from < text.length) encoder.encodeLoaded(encoder.load(from === 0 ? text : text.slice(from)));
+    if (from < text.length) encoder.encodeText(from === 0 ? text : text.slice(from));
     return encoder.ids.slice(0, encoder.count);
   }
 
@@ -127,10 +115,10 @@ class BpeTokenizer implements Tokenizer {
     let count = matches.length;
     let from = 0;
     for (const match of matches) {
-      if (match.start > from) count += encoder.countLoaded(encoder.load(text.slice(from, match.start)));
+      if (match.start > from) count += encoder.countText(text.slice(from, match.start));
       from = match.end;
     }
-    if (from < text.length) count += encoder.countLoaded(encoder.load(from === 0 ? text : text.slice(from)));
+    if (from < text.length) count += encoder.countText(from === 0 ? text : text.slice(from));
     return count;
   }
 
@@ -138,14 +126,13 @@ class BpeTokenizer implements Tokenizer {
     const encoder = this.#encoder;
     const vocabulary = this.#vocabulary;
     encoder.start();
-    const offsets = new OffsetMap(this.#decoder, this.#nfc, vocabulary.hasGaps ? vocabulary.byteIds : undefined);
+    const offsets = new OffsetMap(this.#decoder, this.#nfc, vocabulary.hasGaps ? vocabulary.spec.byteIds : undefined);
     let from = 0;
     const piece = (end: number): void => {
       if (end <= from) return;
       const source = text.slice(from, end);
       const first = encoder.count;
-      const bytes = encoder.load(source);
-      encoder.encodeLoaded(bytes);
+      const bytes = encoder.encodeText(source);
       offsets.addText(source, from, encoder.bytes, bytes, encoder.ids.subarray(first, encoder.count));
     };
     for (const match of this.#matches(text, options)) {

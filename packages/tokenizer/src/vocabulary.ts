@@ -1,10 +1,12 @@
 // Everything a byte-level BPE knows about its tokens, immutable and shared by all tokenizers made from it: bytes of
-// every token, ranks of merges, which whole characters merging may start from. Reading files is in read-tokenizer-json.ts
+// every token, ranks of merges, and what makes encoding words faster than merging them. Reading files is in read-tokenizer-json.ts
 // and mimo.ts; merging is in bpe.ts.
+import { LongestFit } from './longest-fit.ts';
 import { PairTable } from './pair-table.ts';
+import type { Splitter } from './pretokenize/pieces.ts';
 import type { TokenBytes } from './token-bytes.ts';
-import { TokenIndex } from './token-index.ts';
-import { WholeChars } from './whole-chars.ts';
+
+import { WordTable } from './word-table.ts';
 
 export interface AddedToken {
   readonly id: number;
@@ -18,17 +20,6 @@ export interface AddedToken {
   readonly rstrip: boolean;
 }
 
-export type SplitRule =
-  | 'qwen2'
-  | 'llama3'
-  | 'gpt2'
-  | 'o200k'
-  | 'digits'
-  | 'digits-3'
-  | 'digit-runs'
-  | 'han-kana'
-  | 'deepseek-v3';
-
 /** A tokenizer as data, from any source. */
 export interface TokenizerSpec {
   readonly tokens: TokenBytes;
@@ -41,53 +32,55 @@ export interface TokenizerSpec {
   readonly merged: Int32Array;
   readonly added: readonly AddedToken[];
   readonly nfc: boolean;
-  /** Outermost first. */
-  readonly split: readonly SplitRule[];
+  /** Makes what cuts a text into words. */
+  readonly splitter: () => Splitter;
   /** A word that is a token is that token, whatever the merges say. */
   readonly ignoreMerges: boolean;
-  /** Ranks of the merges whose tokens begin or end inside a character and reach beyond it; found when not given. */
-  readonly crossing?: readonly number[];
-  /** Proven: every token of valid UTF-8 encodes to itself, so a word that is a token needs no merging. */
+  /** Proven: every token encodes to itself, so a word that is a token needs no merging. */
   readonly selfEncoding: boolean;
 }
 
-/** Words to merge before the index of whole words is worth building; until then merging finds the same ids. */
-const wordsBeforeIndex = 500;
+/** Words to merge before what makes it faster is worth building; until then merging finds the same ids. */
+const wordsBeforeBuilding = 500;
 
 export class Vocabulary {
   readonly spec: TokenizerSpec;
   readonly pairs: PairTable;
-  readonly byteIds: Int32Array;
-  readonly chars: WholeChars;
-  /** Ranks of the pairs of ASCII bytes, at `left * 128 + right`. */
-  readonly asciiRanks: Int32Array = new Int32Array(128 * 128);
   /** Whether some byte that text can have stands for nothing. */
   readonly hasGaps: boolean;
-  #index: TokenIndex | undefined;
-  #asked = 0;
+  /** Words that are tokens: id by bytes. Empty until it is built. */
+  words: WordTable = new WordTable(4, new DataView(new ArrayBuffer(0)));
+  /** Encodes words that are none; undefined until it is built, and where merging is the only way. */
+  longestFit: LongestFit | undefined;
+  #merged = 0;
 
   constructor(spec: TokenizerSpec) {
     this.spec = spec;
-    this.byteIds = spec.byteIds;
     this.hasGaps = spec.byteIds.some((id, byte) => id < 0 && (byte < 0xc0 || (byte > 0xc1 && byte < 0xf5)));
     this.pairs = new PairTable(spec.left, spec.right, spec.merged);
-    this.chars = new WholeChars(spec, this.pairs);
-    const { asciiRanks, byteIds, pairs } = this;
-    for (let i = 0; i < asciiRanks.length; i++) asciiRanks[i] = pairs.rank(byteIds[i >> 7], byteIds[i & 127]);
   }
 
-  /** Where a word that is a token is found without merging; undefined while, or where, that is of no use. */
-  wholeWordIndex(): TokenIndex | undefined {
-    if (this.#index !== undefined) return this.#index;
-    const { ignoreMerges, selfEncoding } = this.spec;
-    if (ignoreMerges || (selfEncoding && this.#asked++ >= wordsBeforeIndex)) this.indexWholeWords([]);
-    return this.#index;
+  /** To be told of each word that is merged: builds what makes that faster when it has come to be worth while. */
+  countMerge(): void {
+    if (++this.#merged === wordsBeforeBuilding && this.spec.selfEncoding) this.build(new Set());
   }
 
-  /** Makes the index, without the tokens that words must not be taken for: these and the special ones. */
-  indexWholeWords(unreachable: readonly number[]): void {
+  /** Builds `words` and `longestFit`; `unreachable` are the tokens that do not encode to themselves. */
+  build(unreachable: ReadonlySet<number>): void {
     const { spec } = this;
-    const special = spec.added.filter((token) => token.special).map((token) => token.id);
-    this.#index = new TokenIndex(spec.tokens, spec.modelIds, new Set([...unreachable, ...special]));
+    // A word must never become a special token, nor one that merging does not make unless merging is not asked.
+    const hidden = new Set(spec.ignoreMerges ? [] : unreachable);
+    for (const token of spec.added) if (token.special) hidden.add(token.id);
+    const { bytes, offsets } = spec.tokens;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const words = new WordTable(4, view);
+    words.reserve(spec.modelIds);
+    for (let id = 0; id < spec.modelIds; id++) {
+      const from = offsets[id];
+      const length = offsets[id + 1] - from;
+      if (length > 0 && !hidden.has(id) && words.find(view, from, length) < 0) words.add(view, from, length, from, id);
+    }
+    this.words = words;
+    this.longestFit = LongestFit.for(spec, this.pairs, unreachable);
   }
 }

@@ -2,9 +2,10 @@
 import { describe, expect, test, vi } from 'vitest';
 import { Merger } from '../src/bpe.ts';
 import { PairTable } from '../src/pair-table.ts';
-import { scannerFor } from '../src/pretokenize/rules.ts';
+import { pieceStarts } from '../src/pretokenize/pieces.ts';
+import { type SplitRule, splitterFor } from '../src/pretokenize/rules.ts';
 import { readTokenizerJson } from '../src/read-tokenizer-json.ts';
-import { type SplitRule, Vocabulary } from '../src/vocabulary.ts';
+import { Vocabulary } from '../src/vocabulary.ts';
 import { vocabularies } from './vocabularies.ts';
 
 const utf8 = new TextEncoder();
@@ -39,23 +40,32 @@ describe('splitting looks at each byte a bounded number of times', () => {
   });
 });
 
-/** How often the scanner reads a byte while it splits all of them. */
+/** How often the splitter reads a byte while it splits all of them. */
 function reads(bytes: Uint8Array, rule: readonly SplitRule[]): number {
   let count = 0;
-  const counted = new Proxy(bytes, {
+  const padded = new Uint8Array(bytes.length + 16).fill(0x20);
+  padded.set(bytes);
+  const counted = new Proxy(padded, {
     get: (target, key) => {
       count++;
       return Reflect.get(target, key, target) as unknown;
     },
   });
-  const scan = scannerFor(rule);
-  for (let at = 0; at < bytes.length;) at = scan(counted, at, bytes.length);
+  const splitter = splitterFor(rule);
+  splitter.begin();
+  let end = 0;
+  for (;;) {
+    const pieces = splitter.next(counted, new DataView(padded.buffer), bytes.length);
+    if (pieces === 0) break;
+    end = pieceStarts[pieces];
+  }
+  expect(end).toBe(bytes.length);
   return count;
 }
 
 test('merging asks for at most three pairs a byte, however long the word', () => {
   const vocabulary = new Vocabulary(readTokenizerJson(vocabularies['gpt2']()));
-  const merger = new Merger(vocabulary);
+  const merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
   const rank = vi.spyOn(PairTable.prototype, 'rank');
   for (const make of Object.values(shapes)) {
     const bytes = utf8.encode(make(size));

@@ -1,12 +1,26 @@
 // The split rules by name, and the regular expressions they stand for in a tokenizer.json.
-import type { SplitRule } from '../vocabulary.ts';
+import { plainWords } from '../ascii-word.ts';
+import { Automaton } from './automaton.ts';
 import { chain } from './chain.ts';
 import { cl100kScanner } from './cl100k.ts';
 import { deepseekScanner, hanKanaScanner } from './deepseek.ts';
 import { digitsScanner } from './digits.ts';
 import { gpt2Scanner } from './gpt2.ts';
 import { o200kScanner } from './o200k.ts';
+import type { Splitter } from './pieces.ts';
 import type { Scanner } from './runs.ts';
+import { ScannerSplitter } from './splitter.ts';
+
+export type SplitRule =
+  | 'qwen2'
+  | 'llama3'
+  | 'gpt2'
+  | 'o200k'
+  | 'digits'
+  | 'digits-3'
+  | 'digit-runs'
+  | 'han-kana'
+  | 'deepseek-v3';
 
 const scanners: Record<SplitRule, Scanner> = {
   qwen2: cl100kScanner(1),
@@ -23,6 +37,14 @@ const scanners: Record<SplitRule, Scanner> = {
 /** One scanner for rules that cut one inside the other, outermost first. */
 export function scannerFor(rules: readonly SplitRule[]): Scanner {
   return chain(rules.map((rule) => scanners[rule]));
+}
+
+/** One splitter likewise; where a rule has an automaton that is it. */
+export function splitterFor(rules: readonly SplitRule[]): Splitter {
+  const only = rules.length === 1 ? rules[0] : undefined;
+  if (only === 'qwen2') return new Automaton(1);
+  if (only === 'llama3') return new Automaton(3);
+  return new ScannerSplitter(scannerFor(rules), plainWords(rules));
 }
 
 interface KnownSplit {
