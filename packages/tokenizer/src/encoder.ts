@@ -130,13 +130,6 @@ export class Encoder {
     const out = this.ids;
     const view = this.#view;
     const cache = this.#cache;
-    if (size <= inlineBytes) {
-      const id = this.#vocabulary.words.find(view, start, size);
-      if (id >= 0) {
-        out[count] = id;
-        return count + 1;
-      }
-    }
     if (size > maxWordBytes) return this.#mergeWord(start, start + size, out, count);
     const at = cache.find(view, start, size);
     if (at < 0) {
@@ -158,12 +151,10 @@ export class Encoder {
   #mergeWord(start: number, end: number, out: Int32Array, count: number): number {
     const vocabulary = this.#vocabulary;
     vocabulary.countMerge();
-    if (end - start > inlineBytes) {
-      const id = vocabulary.words.find(this.#view, start, end - start);
-      if (id >= 0) {
-        out[count] = id;
-        return count + 1;
-      }
+    const id = vocabulary.words.find(this.#view, start, end - start);
+    if (id >= 0) {
+      out[count] = id;
+      return count + 1;
     }
     const { longestFit } = vocabulary;
     if (longestFit !== undefined) return longestFit.encode(this.bytes, start, end, out, count);
