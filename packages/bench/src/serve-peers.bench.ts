@@ -15,7 +15,7 @@ import { Served } from './serve/served.ts';
 import { stream } from './serve/stream.ts';
 
 const streams = 64;
-const seconds = 40;
+const seconds = 30;
 const length = 64;
 const threads = 2;
 
