@@ -89,23 +89,19 @@ fn compile_all(nvcc: &Path, kernels: &Path, out: &Path) -> Vec<Compiled> {
 
 fn compile(nvcc: &Path, source: &Path, out: &Path) -> Compiled {
     let file = source.file_stem().expect("a name").to_string_lossy().into_owned();
-    let text = fs::read_to_string(source).expect("a kernel can be read");
     let cubin = out.join(format!("{file}.sm_90a.cubin"));
     let hopper = ["-cubin", "-gencode=arch=compute_90a,code=sm_90a"];
     let mut compiled = Compiled { file, images: Vec::new(), reports: Vec::new() };
     compiled.reports.push(("sm_90a", run(nvcc, &hopper, source, &cubin)));
     compiled.images.push(("sm_90a", cubin));
-    // Files that name sm_90a in their head use its instructions and exist for it alone.
-    if !text.contains("Needs sm_90a") {
-        let ptx = out.join(format!("{}.compute_80.ptx", compiled.file));
-        run(nvcc, &["-ptx", "-arch=compute_80"], source, &ptx);
-        compiled.reports.push(("sm_80", assemble(nvcc, &ptx)));
-        // The driver takes PTX as text that ends in a zero.
-        let mut bytes = fs::read(&ptx).expect("nvcc wrote the PTX");
-        bytes.push(0);
-        fs::write(&ptx, bytes).expect("OUT_DIR can be written");
-        compiled.images.push(("compute_80", ptx));
-    }
+    let ptx = out.join(format!("{}.compute_80.ptx", compiled.file));
+    run(nvcc, &["-ptx", "-arch=compute_80"], source, &ptx);
+    compiled.reports.push(("sm_80", assemble(nvcc, &ptx)));
+    // The driver takes PTX as text that ends in a zero.
+    let mut bytes = fs::read(&ptx).expect("nvcc wrote the PTX");
+    bytes.push(0);
+    fs::write(&ptx, bytes).expect("OUT_DIR can be written");
+    compiled.images.push(("compute_80", ptx));
     compiled
 }
 

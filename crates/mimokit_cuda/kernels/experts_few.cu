@@ -2,6 +2,7 @@
 // expert_groups: (row, choice) pairs by expert, ascending, rows ascending in a group. One block. Dynamic shared memory: experts words.
 // gate_up_few: inner = silu(W_gate n) * (W_up n) of every pair. A warp takes 2 columns of both. Grid: (ceil(width / 16), groups).
 // down_few: down = W_down inner of every pair. A warp takes 4 columns. Grid: (ceil(hidden / 32), groups).
+// gate_up_one, down_one: the same for a step of one row, with fewer registers, so that more warps have loads in flight.
 // expert_mix: x += sum over the chosen experts, ascending, of weight * down. Grid: (rows, ceil(hidden / 256)).
 // A dense feed-forward is one group of all rows. Bound: the bytes of the union of chosen experts.
 #include "device/few.cuh"
@@ -118,11 +119,14 @@ DEVICE void down(const ExpertsFewArgs& args, const Group& group, u32 first) {
     args.down[static_cast<u64>(group.pair(at)) * args.hidden + column] = sum;
 }
 
-template <int stored, bool is_down>
+template <int stored, bool is_down, bool is_one>
 DEVICE void passes(const ExpertsFewArgs& args, const Group& group) {
   for (u32 first = group.start; first < group.end; first += FEW_ROWS) {
     u32 left = group.end - first;
-    if constexpr (is_down) {
+    if constexpr (is_one) {
+      if constexpr (is_down) down<stored, 1>(args, group, first);
+      else gate_up<stored, 1>(args, group, first);
+    } else if constexpr (is_down) {
       if (left == 1) down<stored, 1>(args, group, first);
       else if (left == 2) down<stored, 2>(args, group, first);
       else down<stored, 4>(args, group, first);
@@ -134,19 +138,23 @@ DEVICE void passes(const ExpertsFewArgs& args, const Group& group) {
   }
 }
 
-template <bool is_down>
+template <bool is_down, bool is_one>
 DEVICE void run_group(const ExpertsFewArgs& args) {
   Group group;
   if (!find_group(args, blockIdx.y, group)) return;
   int stored = args.matrices[3 * group.expert + (is_down ? 2 : 0)].stored;
-  if (stored == E4M3) passes<E4M3, is_down>(args, group);
-  else if (stored == BF16) passes<BF16, is_down>(args, group);
-  else passes<F32, is_down>(args, group);
+  if (stored == E4M3) passes<E4M3, is_down, is_one>(args, group);
+  else if (stored == BF16) passes<BF16, is_down, is_one>(args, group);
+  else passes<F32, is_down, is_one>(args, group);
 }
 
-KERNEL(gate_up_few, ExpertsFewArgs, FEW_THREADS) { run_group<false>(args); }
+KERNEL(gate_up_few, ExpertsFewArgs, FEW_THREADS) { run_group<false, false>(args); }
 
-KERNEL(down_few, ExpertsFewArgs, FEW_THREADS) { run_group<true>(args); }
+KERNEL_BLOCKS(gate_up_one, ExpertsFewArgs, FEW_THREADS, 2) { run_group<false, true>(args); }
+
+KERNEL(down_few, ExpertsFewArgs, FEW_THREADS) { run_group<true, false>(args); }
+
+KERNEL_BLOCKS(down_one, ExpertsFewArgs, FEW_THREADS, 2) { run_group<true, true>(args); }
 
 KERNEL(expert_mix, ExpertsFewArgs, 256) {
   u32 column = blockIdx.y * 256 + threadIdx.x;

@@ -119,7 +119,9 @@ arguments! {
         weight: Matrix, x: Address, bias: Address, y: Address, rows: u32, adds: u32,
     }
 
-    LinearFewArgs: linear_few in "linear_few" of 256 as LinearFew {
+    LinearFewArgs:
+        linear_few in "linear_few" of 256 as LinearFew,
+        linear_one in "linear_few" of 256 as LinearOne {
         parts: [LinearPart; 3], count: u32, rows: u32, adds: u32, reserved: u32,
     }
 
@@ -168,7 +170,9 @@ arguments! {
 
     ExpertsFewArgs:
         gate_up_few in "experts_few" of 256 as GateUpFew,
+        gate_up_one in "experts_few" of 256 as GateUpOne,
         down_few in "experts_few" of 256 as DownFew,
+        down_one in "experts_few" of 256 as DownOne,
         expert_mix in "experts_few" of 256 as ExpertMix {
         matrices: Address, groups: Address, order: Address, count: Address, ids: Address, weights: Address,
         n: Address, inner: Address, down: Address, x: Address, pairs: u32, hidden: u32, width: u32, top_k: u32,

@@ -82,6 +82,8 @@ struct Registration {
       #name, threads, sizeof(Args), [](const void* args) { name##_body(*static_cast<const Args*>(args)); }});  \
   static void name##_body(const Args& args)
 
+#define KERNEL_BLOCKS(name, Args, threads, blocks) KERNEL(name, Args, threads)
+
 #define DYNAMIC_SHARED(T, name) T* name = reinterpret_cast<T*>(emulator::shared)
 
 inline void __syncthreads() { emulator::block_barrier(); }

@@ -7,8 +7,10 @@
 #pragma once
 
 #ifdef __CUDACC__
-#define KERNEL(name, Args, threads) \
-  extern "C" __global__ void __launch_bounds__(threads, 1) name(const __grid_constant__ Args args)
+#define KERNEL(name, Args, threads) KERNEL_BLOCKS(name, Args, threads, 1)
+/// With registers for `blocks` blocks side by side on a multiprocessor.
+#define KERNEL_BLOCKS(name, Args, threads, blocks) \
+  extern "C" __global__ void __launch_bounds__(threads, blocks) name(const __grid_constant__ Args args)
 #define DEVICE __device__ __forceinline__
 #define SHARED __shared__
 extern __shared__ __align__(1024) unsigned char shared_bytes[];

@@ -3,8 +3,8 @@
 use super::linear::staged_bytes;
 use crate::act::{Act, Cow, Input};
 use crate::arguments::{
-    Address, DownFew, ExpertDown, ExpertGateUp, ExpertGroups, ExpertMix, ExpertsArgs, ExpertsFewArgs, GateUpFew,
-    GroupsArgs,
+    Address, DownFew, DownOne, ExpertDown, ExpertGateUp, ExpertGroups, ExpertMix, ExpertsArgs, ExpertsFewArgs,
+    GateUpFew, GateUpOne, GroupsArgs,
 };
 use crate::backend::CudaBackend;
 use crate::device::{Device, Memory};
@@ -93,14 +93,26 @@ impl<D: Device> CudaBackend<D> {
             top_k: chosen.top_k as u32,
         };
         let grid = [table.width.div_ceil(GATE_COLUMNS), groups, 1];
+        let (is_one, shared) = (x.rows == 1, staged_bytes(x.width, x.rows));
         // SAFETY: as of the portable kernels; rows begin at multiples of 16 bytes; no more groups than pairs or experts.
-        unsafe { self.launch(GateUpFew(arguments), grid, staged_bytes(x.width, x.rows))? };
+        unsafe {
+            if is_one {
+                self.launch(GateUpOne(arguments), grid, shared)?
+            } else {
+                self.launch(GateUpFew(arguments), grid, shared)?
+            }
+        };
         let inner = self.input(Cow::Owned(inner), table.is_fp8[1])?;
         let arguments = ExpertsFewArgs { inner: inner.of(table.is_fp8[1]).address(), ..arguments };
         let grid = [x.width.div_ceil(DOWN_COLUMNS), groups, 1];
+        let shared = staged_bytes(table.width, x.rows);
         // SAFETY: likewise.
         unsafe {
-            self.launch(DownFew(arguments), grid, staged_bytes(table.width, x.rows))?;
+            if is_one {
+                self.launch(DownOne(arguments), grid, shared)?
+            } else {
+                self.launch(DownFew(arguments), grid, shared)?
+            }
             self.launch(ExpertMix(arguments), [x.rows, x.width.div_ceil(256), 1], 0)
         }
     }

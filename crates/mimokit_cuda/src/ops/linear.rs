@@ -1,7 +1,7 @@
 //! Linears over rows: products of the same rows together in one launch where shapes allow 16-byte loads, else the portable kernel.
 
 use crate::act::{Act, Input, Vector};
-use crate::arguments::{Linear, LinearArgs, LinearFew, LinearFewArgs, LinearPart};
+use crate::arguments::{Linear, LinearArgs, LinearFew, LinearFewArgs, LinearOne, LinearPart};
 use crate::backend::CudaBackend;
 use crate::device::Device;
 use crate::error::Result;
@@ -81,8 +81,15 @@ impl<D: Device> CudaBackend<D> {
         };
         arguments.parts[..parts.len()].copy_from_slice(parts);
         let blocks = parts.iter().map(|part| (part.weight.rows as usize).div_ceil(BLOCK_COLUMNS)).sum();
+        let (grid, shared) = ([blocks, rows.div_ceil(FEW_ROWS), 1], staged_bytes(cols, rows));
         // SAFETY: as of the portable kernel; rows begin at multiples of 16 bytes.
-        unsafe { self.launch(LinearFew(arguments), [blocks, rows.div_ceil(FEW_ROWS), 1], staged_bytes(cols, rows)) }
+        unsafe {
+            if rows == 1 {
+                self.launch(LinearOne(arguments), grid, shared)
+            } else {
+                self.launch(LinearFew(arguments), grid, shared)
+            }
+        }
     }
 }
 
