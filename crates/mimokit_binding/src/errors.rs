@@ -85,6 +85,9 @@ impl From<CheckpointError> for Failure {
             CheckpointError::TensorMissing { tensor, .. } | CheckpointError::TensorUnsupported { tensor, .. } => {
                 failure.with("tensor", tensor)
             }
+            CheckpointError::TensorNan { tensor, row, column } => {
+                failure.with("tensor", tensor).with("row", row).with("column", column)
+            }
             CheckpointError::TensorShape { tensor, found, expected } => {
                 failure.with("tensor", tensor).with("found", found).with("expected", expected)
             }
