@@ -1,7 +1,7 @@
 // `mimokit serve` beside llama.cpp's server: SmolLM2's weights in both, one load generator, one after the other on the same
 // machine. MIMOKIT_SMOLLM2 names the folder with the converted checkpoints, MIMOKIT_SMOLLM2_GGUF their source as GGUF
 // (F16 holds the very weights, Q8_0 is what people run). One argument of `ours` or `llama` measures that one alone.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nativeRunner } from '@mimokit/kernels';
 import { openModel } from '@mimokit/runtime';
@@ -42,13 +42,14 @@ if (folder === undefined || gguf === undefined) {
   process.exit(2);
 }
 const directory = join(folder, process.env['MIMOKIT_SMOLLM2_FORM'] ?? 'bf16-dense');
-const kept = new URL('../results/serve-peers.parts.json', import.meta.url);
+const kept = new URL('../.results/serve-peers.parts.json', import.meta.url);
 const parts: Record<string, Figures> = existsSync(kept)
   ? (JSON.parse(readFileSync(kept, 'utf8')) as Record<string, Figures>)
   : {};
 const only = process.argv[2];
 if (only !== 'llama') parts['ours'] = await ours();
 if (only !== 'ours') parts['llama'] = await llama();
+mkdirSync(new URL('.', kept), { recursive: true });
 writeFileSync(kept, `${JSON.stringify(parts, null, 2)}\n`);
 if (parts['ours'] && parts['llama']) publish('serve-peers', rows(parts['ours'], parts['llama']));
 
