@@ -21,6 +21,7 @@ const checks = {
   'error-codes': script('check-error-codes.ts'),
   packed: script('check-packed.ts'),
   ...(host && {
+    aarch64: script('check-aarch64.mjs'),
     rustfmt: ['cargo', ['fmt', '--all', '--check']],
     clippy: [
       'cargo',
@@ -37,6 +38,8 @@ for (const [name, [command, args]] of Object.entries(checks)) {
   const result = spawnSync(command, args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 });
   const passed = result.status === 0;
   console.log(`${passed ? 'ok    ' : 'FAILED'}  ${name.padEnd(14)} ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  const skipped = passed ? /^skipped: .*$/m.exec(result.stdout ?? '')?.[0] : undefined;
+  if (skipped !== undefined) console.log(`        ${skipped}`);
   if (!passed) console.log(`${result.stdout ?? ''}${result.stderr ?? ''}${result.error ?? ''}`);
   results.push({ name, passed });
 }
