@@ -218,7 +218,7 @@ async function worstCaseRows(): Promise<BenchResult[]> {
     const mimo = await loadMimoTokenizer();
     const samples = await race(
       sizes.map((source) => ({ name: `${source.length}`, run: () => void mimo.encode(source) })),
-      2,
+      rounds,
       threadClock,
     );
     for (let i = 1; i < samples.length; i++) {
