@@ -17,7 +17,7 @@ const drafts = Number(process.env.MIMOKIT_DRAFTS ?? 3);
 const temperature = 3;
 
 describe.skipIf(!hasNano)(`${draws} draws on the ${name} runner`, () => {
-  test('of a verified position fit the model', async () => {
+  test('of a verified position fit the model', { timeout: 3_600_000 }, async () => {
     await using model = await openModel(nano, {
       runner: (directory, options) => open(directory, { ...options, threads: 1, blocks: 200, windows: 40 }),
       drafts: fixedDraftDepth(drafts),
