@@ -61,7 +61,6 @@ impl<E: Element> Many<'_, E> {
 
     /// Running lanes of `rows` weight rows from `first` on, which share their scales, with all of `x`.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "three of them are scratch that outlives the runs")]
     fn run_of_rows<S: Simd, const R: usize, const T: usize>(
         &self,
         simd: S,
