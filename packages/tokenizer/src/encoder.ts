@@ -16,13 +16,16 @@ const m0 = mask0;
 const m1 = mask1;
 const m2 = mask2;
 
+/** What one text needs while it is encoded: one for all tokenizers of a thread, as nothing waits in between. */
+const scratch = {
+  bytes: new Uint8Array(0),
+  view: new DataView(new ArrayBuffer(0)),
+  ids: new Int32Array(1 << 12),
+};
+
 export class Encoder {
-  /** Ids since `start()`. */
-  ids: Int32Array = new Int32Array(1 << 12);
+  /** Number of ids since `start()`. */
   count = 0;
-  /** The UTF-8 of the last text. */
-  bytes!: Uint8Array;
-  #view!: DataView;
   readonly #vocabulary: Vocabulary;
   readonly #splitter: Splitter;
   readonly #merger: Merger;
@@ -32,21 +35,30 @@ export class Encoder {
     this.#vocabulary = vocabulary;
     this.#splitter = vocabulary.spec.splitter();
     this.#merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
-    this.#allocate(1 << 14);
+  }
+
+  /** Ids since `start()`, of this or another encoder. */
+  get ids(): Int32Array {
+    return scratch.ids;
+  }
+
+  /** The UTF-8 of the last text. */
+  get bytes(): Uint8Array {
+    return scratch.bytes;
   }
 
   /** Forgets the ids so far, and gives back what an unusually long text needed. */
   start(): void {
     this.count = 0;
-    if (this.bytes.length > keptBytes) this.#allocate(1 << 14);
-    if (this.ids.length > keptBytes) this.ids = new Int32Array(1 << 12);
+    if (scratch.bytes.length > keptBytes) allocate(1 << 14);
+    if (scratch.ids.length > keptBytes) scratch.ids = new Int32Array(1 << 12);
     this.#merger.trim();
   }
 
   /** Appends one id. */
   push(id: number): void {
-    if (this.count === this.ids.length) this.#reserve(1);
-    this.ids[this.count++] = id;
+    if (this.count === scratch.ids.length) reserve(this.count, 1);
+    scratch.ids[this.count++] = id;
   }
 
   /** Appends the ids of a text without added tokens; returns the length of its UTF-8, normalised, in `bytes`. */
@@ -78,10 +90,10 @@ export class Encoder {
   }
 
   #load(text: string): number {
-    if (this.bytes.length < text.length * 3 + 16) this.#allocate(text.length * 3 + 16);
-    const length = utf8.encodeInto(text, this.bytes).written;
+    if (scratch.bytes.length < text.length * 3 + 16) allocate(text.length * 3 + 16);
+    const length = utf8.encodeInto(text, scratch.bytes).written;
     // White space before the end is as white space before white space.
-    this.bytes[length] = 0x20;
+    scratch.bytes[length] = 0x20;
     return length;
   }
 
@@ -90,17 +102,17 @@ export class Encoder {
     const splitter = this.#splitter;
     splitter.begin();
     for (;;) {
-      const words = splitter.next(this.bytes, this.#view, length);
+      const words = splitter.next(scratch.bytes, scratch.view, length);
       if (words === 0) return;
       const more = starts[words] - starts[0] + 8;
-      if (this.ids.length - this.count < more) this.#reserve(more);
+      if (scratch.ids.length - this.count < more) reserve(this.count, more);
       this.#encodeWords(words);
     }
   }
 
   #encodeWords(words: number): void {
-    const view = this.#view;
-    const out = this.ids;
+    const view = scratch.view;
+    const out = scratch.ids;
     let { slots, shift } = this.#vocabulary.words;
     let count = this.count;
     let start = starts[0];
@@ -127,8 +139,8 @@ export class Encoder {
   }
 
   #encodeWord(start: number, size: number, count: number): number {
-    const out = this.ids;
-    const view = this.#view;
+    const out = scratch.ids;
+    const view = scratch.view;
     const cache = this.#cache;
     if (size > maxWordBytes) return this.#mergeWord(start, start + size, out, count);
     const at = cache.find(view, start, size);
@@ -151,28 +163,28 @@ export class Encoder {
   #mergeWord(start: number, end: number, out: Int32Array, count: number): number {
     const vocabulary = this.#vocabulary;
     vocabulary.countMerge();
-    const id = vocabulary.words.find(this.#view, start, end - start);
+    const id = vocabulary.words.find(scratch.view, start, end - start);
     if (id >= 0) {
       out[count] = id;
       return count + 1;
     }
     const { longestFit } = vocabulary;
-    if (longestFit !== undefined) return longestFit.encode(this.bytes, start, end, out, count);
+    if (longestFit !== undefined) return longestFit.encode(scratch.bytes, start, end, out, count);
     const merger = this.#merger;
-    const merged = merger.merge(this.bytes, start, end);
+    const merged = merger.merge(scratch.bytes, start, end);
     for (let i = 0; i < merged; i++) out[count + i] = merger.ids[i];
     return count + merged;
   }
+}
 
-  #allocate(size: number): void {
-    const buffer = new ArrayBuffer((size + 7) & ~7);
-    this.bytes = new Uint8Array(buffer);
-    this.#view = new DataView(buffer);
-  }
+function allocate(size: number): void {
+  const buffer = new ArrayBuffer(size);
+  scratch.bytes = new Uint8Array(buffer);
+  scratch.view = new DataView(buffer);
+}
 
-  #reserve(more: number): void {
-    const ids = new Int32Array(Math.max(this.ids.length * 2, this.count + more));
-    ids.set(this.ids.subarray(0, this.count));
-    this.ids = ids;
-  }
+function reserve(count: number, more: number): void {
+  const ids = new Int32Array(Math.max(scratch.ids.length * 2, count + more));
+  ids.set(scratch.ids.subarray(0, count));
+  scratch.ids = ids;
 }

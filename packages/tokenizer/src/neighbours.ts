@@ -7,7 +7,7 @@ import type { TokenizerSpec } from './vocabulary.ts';
 const sealed = 1 << 24;
 const partMask = sealed - 1;
 /** Parts of parts that are kept with each token. */
-const depth = 4;
+const depth = 2;
 
 export class Neighbours {
   readonly #pairs: PairTable;

@@ -35,9 +35,9 @@ export class TokenTrie {
     const { bytes, offsets } = tokens;
     this.#byteIds = byteIds;
     this.shorter = new Int32Array(count);
-    // A token adds two or three prefixes.
+    // A token adds two prefixes or three.
     let size = 1 << 10;
-    while (size < count * 5 && size < 1 << idBits) size *= 2;
+    while (size < count * 3 && size < 1 << idBits) size *= 2;
     const slots = (this.#slots = new Int32Array(2 * size));
     // Pairs: a slot, and that of its prefix or the complement of a byte's id; prefixes come first.
     const made: number[] = [];
@@ -55,7 +55,7 @@ export class TokenTrie {
     for (let id = 0; id < count; id++) {
       const from = offsets[id];
       const end = offsets[id + 1];
-      if (end - from < 2 || hidden.has(id) || made.length > size) continue;
+      if (end - from < 2 || hidden.has(id) || made.length > size * 1.5) continue;
       const root = (bytes[from] << 8) | bytes[from + 1];
       let slot = (this.#roots[root] = place(rootKey | root, ~byteIds[bytes[from]]));
       const second = isShortLead(bytes[from]) ? from + charBytes(bytes[from]) : 0;
@@ -72,7 +72,7 @@ export class TokenTrie {
       }
       slots[2 * slot + 1] |= id | ((end - from) << idBits);
     }
-    this.isComplete = made.length <= size;
+    this.isComplete = made.length <= size * 1.5;
     for (let i = 0; i < made.length; i += 2) {
       const slot = made[i];
       const prefix = made[i + 1];
