@@ -46,8 +46,10 @@ function fetchCompiler(folder) {
   const needs = run('apt-cache', [...options, 'show', '--no-all-versions', driver]).stdout;
   const llvm = /libllvm\d+/.exec(needs)?.[0];
   if (llvm === undefined) return false;
-  if (run('apt-get', [...options, '-q', 'download', ...packages, driver, llvm], { cwd: debs }).status !== 0) return false;
-  for (const deb of readdirSync(debs)) if (run('dpkg', ['-x', join(debs, deb), `${folder}.new`]).status !== 0) return false;
+  if (run('apt-get', [...options, '-q', 'download', ...packages, driver, llvm], { cwd: debs }).status !== 0)
+    return false;
+  for (const deb of readdirSync(debs))
+    if (run('dpkg', ['-x', join(debs, deb), `${folder}.new`]).status !== 0) return false;
   renameSync(`${folder}.new`, folder);
   rmSync(state, { recursive: true });
   return true;
@@ -64,7 +66,9 @@ if (!isInstalled()) {
     if (!fetchCompiler(folder)) skip("Debian's compiler for it cannot be had here");
   }
   env.RUSTC = join(folder, 'usr', 'bin', 'rustc');
-  env.LD_LIBRARY_PATH = [join(folder, 'usr', 'lib', 'x86_64-linux-gnu'), process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+  env.LD_LIBRARY_PATH = [join(folder, 'usr', 'lib', 'x86_64-linux-gnu'), process.env.LD_LIBRARY_PATH]
+    .filter(Boolean)
+    .join(':');
 }
 const args = ['check', '--release', '--quiet', '--target', target, ...crates.flatMap((name) => ['-p', name])];
 const { status } = spawnSync('cargo', args, { cwd: root, env, stdio: 'inherit' });

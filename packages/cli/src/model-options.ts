@@ -12,7 +12,12 @@ export const modelArgs = {
     valueHint: 'cpu|js',
     description: 'native or TypeScript runner (default: native where it loads)',
   },
-  activations: { type: 'string', default: 'f32', valueHint: 'f32|fp8|int8', description: 'inputs of linears; f32 is exact' },
+  activations: {
+    type: 'string',
+    default: 'f32',
+    valueHint: 'f32|fp8|int8',
+    description: 'inputs of linears; f32 is exact',
+  },
   kv: { type: 'string', default: 'f32', valueHint: 'f32|bf16|fp8', description: 'storage of keys and values' },
   threads: { type: 'string', valueHint: 'N', description: 'threads of the native runner' },
 } as const;

@@ -105,5 +105,11 @@ test(`${runs} set-ups on the ${name} runner give one output`, { timeout: 3_600_0
       seen.set(`${what} ${value}`, (seen.get(`${what} ${value}`) ?? 0) + 1);
   }
   if (process.env.MIMOKIT_RUNS_OF_ONE === undefined) return;
-  console.log({ runs, steps, preemptions, losses, ...Object.fromEntries([...seen].sort().filter(([, runs]) => runs > 9)) });
+  console.log({
+    runs,
+    steps,
+    preemptions,
+    losses,
+    ...Object.fromEntries([...seen].sort().filter(([, runs]) => runs > 9)),
+  });
 });

@@ -17,6 +17,7 @@ use crate::{PROBE_BYTES, backend, real, thread_counts, threads_in_words};
 const CONTEXT: usize = 1024;
 const BLOCK_TOKENS: usize = 32;
 
+#[expect(clippy::large_enum_variant, reason = "two of them in a run")]
 enum FeedForward {
     Moe(MoeWeights<CpuBackend>),
     Dense(FfnWeights<CpuBackend>),

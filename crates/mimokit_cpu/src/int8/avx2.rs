@@ -1,5 +1,10 @@
 //! INT8 products by AVX2: bytes widened to 16 bits and multiplied in pairs, because the instruction for bytes saturates.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "arrays of registers, several of them by one index: a closure around a vector may lose the level"
+)]
+
 use std::arch::x86_64::*;
 
 use super::{GROUP, Job, OFFSET, QUAD, Sums, quads_of};

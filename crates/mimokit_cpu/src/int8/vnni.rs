@@ -1,6 +1,11 @@
 //! INT8 products by AVX-512 VNNI: an instruction multiplies 16 rows by 4 columns. Bound: these instructions with many inputs, the
 //! weight's bytes with one.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "arrays of registers, several of them by one index: a closure around a vector may lose the level"
+)]
+
 use std::arch::x86_64::*;
 
 use super::{GROUP, Job, QUAD, Sums, quads_of};
