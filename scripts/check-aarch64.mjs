@@ -9,7 +9,8 @@ import { root } from './bootstrap.mjs';
 const target = 'aarch64-unknown-linux-gnu';
 const crates = ['mimokit_checkpoint', 'mimokit_model', 'mimokit_cpu'];
 const cache = join(root, '.cache', 'aarch64');
-const run = (command, args, options = {}) => spawnSync(command, args, { encoding: 'utf8', ...options });
+const run = (command, args, options = {}) =>
+  spawnSync(command, args, { encoding: 'utf8', timeout: 300_000, ...options });
 
 function skip(why) {
   console.log(`skipped: ${why}`);
@@ -30,6 +31,9 @@ function fetchCompiler(folder) {
   const state = join(cache, 'apt');
   for (const part of ['lists/partial', 'archives/partial', 'debs']) mkdirSync(join(state, part), { recursive: true });
   const options = [
+    // A machine without a network is to hear so soon.
+    'Acquire::http::Timeout=15',
+    'Acquire::Retries=0',
     'APT::Architecture=amd64',
     'APT::Architectures=amd64,arm64',
     'APT::Architectures::=arm64',
@@ -48,6 +52,7 @@ function fetchCompiler(folder) {
   if (llvm === undefined) return false;
   if (run('apt-get', [...options, '-q', 'download', ...packages, driver, llvm], { cwd: debs }).status !== 0)
     return false;
+  rmSync(`${folder}.new`, { recursive: true, force: true });
   for (const deb of readdirSync(debs))
     if (run('dpkg', ['-x', join(debs, deb), `${folder}.new`]).status !== 0) return false;
   renameSync(`${folder}.new`, folder);
