@@ -18,6 +18,8 @@ const endless = {
   temperature: 2,
   seed: 1,
   stream: true,
+  // Neither of the ids that end an answer.
+  logit_bias: { 1015: -100, 1017: -100 },
 };
 
 function post(url: string, body: unknown, signal?: AbortSignal): Promise<Response> {
