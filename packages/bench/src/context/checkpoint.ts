@@ -3,7 +3,23 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export const dims = {
+/** Sizes of the made model; `prompt` and `answer` are counts of ids. */
+interface ContextDims {
+  hidden: number;
+  width: number;
+  vocabulary: number;
+  heads: number;
+  kvHeads: number;
+  qkDim: number;
+  vDim: number;
+  window: number;
+  /** MIMOKIT_CONTEXT_TOKENS for a quick look; the cost of the global layer grows with its square. */
+  prompt: number;
+  /** Ids that are decoded behind the prompt. */
+  answer: number;
+}
+
+export const dims: ContextDims = {
   hidden: 64,
   width: 64,
   vocabulary: 256,
@@ -12,9 +28,7 @@ export const dims = {
   qkDim: 32,
   vDim: 32,
   window: 128,
-  /** MIMOKIT_CONTEXT_TOKENS for a quick look; the cost of the global layer grows with its square. */
   prompt: Number(process.env['MIMOKIT_CONTEXT_TOKENS'] ?? 262_144),
-  /** Ids that are decoded behind the prompt. */
   answer: 64,
 };
 
