@@ -15,14 +15,20 @@ const { name, open } = runners.at(-1)!;
 const draws = Number(process.env.MIMOKIT_DRAWS ?? (name === 'native' ? 1500 : 200));
 const drafts = Number(process.env.MIMOKIT_DRAFTS ?? 3);
 const temperature = 3;
+const blockTokens = 8;
+const atOnce = 64;
 
 describe.skipIf(!hasNano)(`${draws} draws on the ${name} runner`, () => {
   test('of a verified position fit the model', { timeout: 3_600_000 }, async () => {
     await using model = await openModel(nano, {
-      runner: (directory, options) => open(directory, { ...options, threads: 1, blocks: 200, windows: 40 }),
+      runner: (directory, options) =>
+        open(directory, { ...options, threads: 1, blockTokens, blocks: 400, windows: 2 * atOnce }),
       drafts: fixedDraftDepth(drafts),
     });
-    const prompt = model.tokenize('<|im_start|>assistant\n<think></think>Hello! How');
+    // One id more than whole blocks: the prefix cache leaves a single id of every prompt to compute.
+    const prompt = ['', ...Array.from({ length: 4 * blockTokens }, (_, index) => ' '.repeat(index + 1))]
+      .map((filling) => model.tokenize(`${filling}<|im_start|>assistant\n<think></think>Hello! How`))
+      .find(({ length }) => length % blockTokens === 1)!;
     const logitsAfter = async (ids: ArrayLike<number>): Promise<Float32Array> => {
       const { 'logits.last': logits } = await model.inspect(Int32Array.from(ids), ['logits.last']);
       return logits.data as Float32Array;
@@ -36,15 +42,15 @@ describe.skipIf(!hasNano)(`${draws} draws on the ${name} runner`, () => {
     const seconds = new Float64Array(after.length);
     let accepted = 0;
     const draw = async (seed: number): Promise<void> => {
-      const request = { ids: prompt, maxTokens: drafts + 1, ignoreEos: true, seed, sampling: { temperature } };
+      const request = { ids: prompt, maxTokens: drafts + 2, ignoreEos: true, seed, sampling: { temperature } };
       const { ids, usage } = await collect(model.generate(request));
       firsts[ids[0]]++;
       if (ids[0] !== likeliest) return;
       seconds[ids[1]]++;
       if (usage.acceptLengths![0] > 1) accepted++;
     };
-    for (let at = 0; at < draws; at += 32) {
-      await Promise.all(Array.from({ length: Math.min(32, draws - at) }, (_, index) => draw(at + index)));
+    for (let at = 0; at < draws; at += atOnce) {
+      await Promise.all(Array.from({ length: Math.min(atOnce, draws - at) }, (_, index) => draw(at + index)));
     }
     const given = firsts[likeliest];
     // Some drafts came true and some did not, or nothing was tested.
