@@ -4,6 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { type NativeModelRunner, openNativeRunner } from '@mimokit/kernels';
 import { createEngine, fixedDraftDepth } from '@mimokit/runtime';
 import { bytesPerPosition, dims, writeCheckpoint } from './context/checkpoint.ts';
@@ -26,8 +27,9 @@ const idsOf = (length: number): Int32Array =>
 
 /** Bytes of this process in memory that V8 has nothing to do with: weights, pools, the core's working memory. */
 function nativeBytes(): number {
-  const { rss, heapTotal, external } = process.memoryUsage();
-  return rss - heapTotal - external;
+  const { rss, external } = process.memoryUsage();
+  // What of the heap is in memory, not what is reserved for it: the two part by megabytes.
+  return rss - getHeapStatistics().total_physical_size - external;
 }
 
 const open = (directory: string, globalLayers: number, windows: number): Promise<NativeModelRunner> => {
@@ -69,7 +71,7 @@ async function longPrompt(directory: string): Promise<LongRun> {
     return first / 1000;
   };
   // Threads, their working memory, code: everything that has nothing to do with the length.
-  const warmUp = 2 * tokenBudget;
+  const warmUp = 16 * tokenBudget;
   await run(warmUp, 2);
   const base = nativeBytes() - predictedBytes(1, warmUp);
   accountedBytes = 0;
