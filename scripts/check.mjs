@@ -19,6 +19,7 @@ const checks = {
   ops: script('check-ops.ts'),
   links: script('check-links.ts'),
   'error-codes': script('check-error-codes.ts'),
+  performance: [process.execPath, ['--conditions=mimokit-source', 'packages/bench/src/performance/main.ts', '--check']],
   packed: script('check-packed.ts'),
   ...(host && {
     aarch64: script('check-aarch64.mjs'),
