@@ -1,5 +1,5 @@
 // Rows → StepBatch: packs, decides nothing. Plain loops over arrays made once: this runs before every step.
-import type { StepBatch } from '@mimokit/protocol';
+import { none, type StepBatch } from '@mimokit/protocol';
 import { heldBy, type KvManager } from './kv/kv-manager.ts';
 import { blocksFor } from './kv/geometry.ts';
 import type { PlacedRow } from './placement.ts';
@@ -69,9 +69,10 @@ function packRow(batch: StepBatch, index: number, row: PlacedRow, kv: KvManager)
   batch.blockStart[index + 1] = first + used;
 
   const [copyWindow, source, target] = kv.copies(sequence);
-  batch.windows[index] = window;
+  // Where windows hold nothing, each row gets one of its own, whatever the names are here.
+  batch.windows[index] = kv.hasWindows ? window : index;
   batch.copyWindow[index] = copyWindow;
-  batch.saveWindow[index] = row.saveWindow;
+  batch.saveWindow[index] = kv.hasWindows ? row.saveWindow : none;
   batch.copyBlock[index * 2] = source;
   batch.copyBlock[index * 2 + 1] = target;
 

@@ -98,11 +98,12 @@ class StepEngine implements Engine {
     }
     this.info = runner.info;
     this.#runner = runner;
-    this.#kv = new KvManager(runner.capacity, prefixCache);
+    this.#kv = new KvManager(runner.capacity, { isCaching: prefixCache, hasWindows: runner.info.windowBytes > 0 });
     this.#scheduler = parts.scheduler ?? fairScheduler();
     this.#drafts = parts.drafts ?? measuredDraftDepth();
     const keepsPrompts = prefixCache && (parts.keepsPrompts ?? true);
-    this.#placement = new Placement(this.#kv, this.#scheduler, { maxRows, prefixCache, keepsPrompts });
+    const limits = { maxRows: Math.min(maxRows, runner.capacity.windows), prefixCache, keepsPrompts };
+    this.#placement = new Placement(this.#kv, this.#scheduler, limits);
     this.#tokenBudget = tokenBudget;
     this.#isVerifying = parts.verify ?? false;
     this.#onStep = parts.onStep;

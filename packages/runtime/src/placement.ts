@@ -117,7 +117,8 @@ export class Placement {
     const { prefixCache } = this.#limits;
     const { request, tokens } = sequence;
     if (!prefixCache || request.wantRoutes) return false;
-    const worthwhile = longPromptBlocks * this.#kv.capacity.blockTokens;
+    // Where no step need end for it, one block is worth waiting for.
+    const worthwhile = (this.#kv.hasWindows ? longPromptBlocks : 1) * this.#kv.capacity.blockTokens;
     let longest = this.#kv.match(tokens, request.namespace).tokens + worthwhile - 1;
     for (const other of order) {
       if (other === sequence) break;
@@ -128,6 +129,7 @@ export class Placement {
       sequence.leader = { sequence: other, length };
     }
     if (sequence.leader === undefined) return false;
+    if (!this.#kv.hasWindows) return true;
     const { savePoints } = sequence.leader.sequence;
     if (!savePoints.includes(longest)) sequence.leader.sequence.savePoints = [...savePoints, longest];
     return true;
@@ -141,9 +143,11 @@ export class Placement {
     if (!this.#kv.admit(sequence, match)) return false;
     if (!sequence.wasAdmitted) sequence.cachedTokens = Math.min(match.tokens, request.prompt.length);
     sequence.wasAdmitted = true;
+    sequence.savePoints = [];
+    if (!this.#kv.hasWindows) return true;
     // Others computed the same prefix, but no window was kept at its end: the next one to come will find one there.
     const isWorthAStep = match.knownTokens - match.tokens >= this.#kv.capacity.blockTokens;
-    sequence.savePoints = isWorthAStep && match.knownTokens < tokens.length ? [match.knownTokens] : [];
+    if (isWorthAStep && match.knownTokens < tokens.length) sequence.savePoints = [match.knownTokens];
     // The same prompt once more can resume before its last token at most, which must run to say what follows.
     const last = request.prompt.length - 1;
     const isLong = last - match.tokens >= longPromptBlocks * this.#kv.capacity.blockTokens;

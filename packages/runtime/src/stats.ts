@@ -87,7 +87,7 @@ export class Tally {
         blocks: capacity.blocks,
         blocksFree: blocks.free,
         blocksAvailable: blocks.available,
-        windows: capacity.windows,
+        windows: windows.windows,
         windowsFree: windows.free,
         windowsLive: windows.live,
         windowsKept: windows.keptCount,

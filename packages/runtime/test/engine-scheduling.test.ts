@@ -56,6 +56,18 @@ describe('scheduling', () => {
     }
   });
 
+  test('prompts of a model without sliding layers share what they can, also with all rows taken', async () => {
+    const plainModel = { windowKeys: 1, maxDraft: 0, windows: 3, blocks: 40 };
+    const { engine } = engineOf(plainModel);
+    const requests = [1, 2, 1, 2, 1, 2].map((id) => ({ ...request(id), ids: [id, ...prompt] }));
+    const answers = await Promise.all(requests.map((one) => collect(engine.generate(one))));
+    // The first of each computes it, the others their last token.
+    expect(engine.stats()).toMatchObject({ promptTokens: 6 * 12, cachedTokens: 4 * 11, preemptions: 0 });
+    for (const [index, { ids }] of answers.entries()) {
+      expect(ids).toEqual(await plain({ ...requests[index], stopIds: [] }, plainModel));
+    }
+  });
+
   test('timers of the process run while the engine works', async () => {
     const { engine } = engineOf({ blocks: 600 });
     let ticks = 0;

@@ -12,8 +12,11 @@ const setup = fc.record({
   blockTokens,
   spareBlocks: fc.integer({ min: 0, max: 12 }),
   windows: fc.integer({ min: 1, max: 6 }),
-  windowKeys: fc.integer({ min: 1, max: 9 }),
-  maxDraft: fc.integer({ min: 0, max: 3 }),
+  /** One key and no head: a model without sliding layers. */
+  attention: fc.oneof(
+    fc.record({ windowKeys: fc.integer({ min: 1, max: 9 }), maxDraft: fc.integer({ min: 0, max: 3 }) }),
+    fc.constant({ windowKeys: 1, maxDraft: 0 }),
+  ),
   draftQuality: fc.constantFrom(0, 0.3, 0.7, 1),
   depth: fc.constantFrom(undefined, 0, 1, 2, 3),
   tokenBudget: fc.integer({ min: 1, max: 24 }),
@@ -81,8 +84,8 @@ async function plan(requests: readonly Request[], setup: Setup): Promise<Planned
   return planned;
 }
 
-function sizes({ blockTokens, windowKeys, maxDraft, draftQuality, vocabSize }: Setup) {
-  return { blockTokens, windowKeys, maxDraft, draftQuality, vocabSize };
+function sizes({ blockTokens, attention, draftQuality, vocabSize }: Setup) {
+  return { blockTokens, ...attention, draftQuality, vocabSize };
 }
 
 function generateRequest(request: Request, ids: number[], { vocabSize }: { vocabSize: number }) {

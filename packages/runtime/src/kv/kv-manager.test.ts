@@ -101,7 +101,7 @@ describe('matching', () => {
   });
 
   test('without caching nothing is kept', () => {
-    const kv = new KvManager({ blocks: 4, windows: 2, blockTokens: 4 }, false);
+    const kv = new KvManager({ blocks: 4, windows: 2, blockTokens: 4 }, { isCaching: false });
     leaveBehind(kv, count(9));
     expect(kv.match(count(12)).tokens).toBe(0);
     expect(kv.blocks.free).toBe(4);
@@ -262,6 +262,50 @@ describe('law 4: what is kept gives way', () => {
   });
 });
 
+describe('a model without sliding layers', () => {
+  const open = (blocks: number): KvManager =>
+    new KvManager({ blocks, windows: 1, blockTokens: 4 }, { hasWindows: false });
+
+  test('resumes anywhere in what is kept, also inside a block and before its end', () => {
+    const kv = open(8);
+    leaveBehind(kv, count(10));
+    expect(kv.match(count(14)).tokens).toBe(10);
+    expect(kv.match(count(10)).tokens).toBe(9);
+    expect(kv.match([...count(6), 500, 501]).tokens).toBe(6);
+    expect(kv.match([...count(9), 500, 501]).tokens).toBe(9);
+    expect(kv.match([...count(4), 500, 501])).toMatchObject({ tokens: 4, partialBlock: -1 });
+  });
+
+  test('copies the partly filled block and no window', () => {
+    const kv = open(8);
+    leaveBehind(kv, count(10));
+    const sequence = sequenceOf(count(10));
+    expect(admit(kv, sequence) && kv.reserve(sequence, 10)).toBe(true);
+    expect(sequence.contextLen).toBe(9);
+    expect(kv.copies(sequence)).toEqual([-1, expect.any(Number), heldBy(sequence).blocks[2]]);
+    kv.checkIntegrity([sequence]);
+  });
+
+  test('finds the full blocks of a sequence that still runs', () => {
+    const kv = open(8);
+    const first = sequenceOf(count(11));
+    expect(admit(kv, first) && kv.reserve(first, 9)).toBe(true);
+    kv.commit(first, 9);
+    const second = sequenceOf(count(8));
+    expect(admit(kv, second)).toBe(true);
+    expect(second.contextLen).toBe(7);
+    expect(heldBy(second).blocks).toEqual(heldBy(first).blocks.slice(0, 1));
+    expect(kv.copies(second).slice(0, 2)).toEqual([-1, heldBy(first).blocks[1]]);
+    kv.checkIntegrity([first, second]);
+  });
+
+  test('keeps as much as its blocks hold, however few run at once', () => {
+    const kv = open(8);
+    for (let which = 0; which < 4; which++) leaveBehind(kv, count(6, 100 * which));
+    for (let which = 0; which < 4; which++) expect(kv.match(count(6, 100 * which)).tokens).toBe(5);
+  });
+});
+
 test('a refused admission or reservation changes nothing', () => {
   const kv = new KvManager({ blocks: 3, windows: 2, blockTokens: 4 });
   const [first, second] = [sequenceOf(count(8)), sequenceOf(count(8, 100))];
@@ -286,8 +330,8 @@ test('any order of admit, reserve, commit, save and release leaves every block a
     blockTokens: fc.integer({ min: 1, max: 4 }),
   });
   fc.assert(
-    fc.property(sizes, fc.array(step, { maxLength: 60 }), (capacity, steps) => {
-      const kv = new KvManager(capacity);
+    fc.property(sizes, fc.boolean(), fc.array(step, { maxLength: 60 }), (capacity, hasWindows, steps) => {
+      const kv = new KvManager(capacity, { hasWindows });
       const sequences: Sequence[] = [];
       for (const { op, who, length } of steps) {
         const live = sequences.filter((sequence) => sequence.state === 'live');

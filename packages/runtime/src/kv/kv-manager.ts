@@ -1,5 +1,5 @@
 // Who has which block and window, and what can be used again. Four laws, each a test: a window resumes only at exactly its
-// length; the source of a pending copy stays until the step that makes it; a sequence released before its first step
+// length (of a model without sliding layers windows hold nothing, and any prefix resumes); the source of a pending copy stays until the step that makes it; a sequence released before its first step
 // keeps nothing; an admission takes over the matched window, and reserving evicts kept ones, when nothing else is left.
 import { type KvCapacity, none } from '@mimokit/protocol';
 import type { Sequence } from '../sequence.ts';
@@ -18,6 +18,8 @@ export interface PrefixMatch {
   /** The block that holds the rest, -1 if there is no rest. */
   partialBlock: number;
   window: number;
+  /** Of the last of those blocks; undefined: nothing matched. */
+  node: PrefixNode | undefined;
   /** Tokens in full blocks the cache knows, also beyond the last kept window. */
   knownTokens: number;
 }
@@ -39,23 +41,40 @@ interface PendingCopy {
   sourceBlock: number;
 }
 
-const nothing: PrefixMatch = { tokens: 0, blocks: [], partialBlock: none, window: none, knownTokens: 0 };
+const nothing: PrefixMatch = {
+  tokens: 0,
+  blocks: [],
+  partialBlock: none,
+  window: none,
+  node: undefined,
+  knownTokens: 0,
+};
+
+export interface KvOptions {
+  /** False: nothing is kept and nothing matches. Default true. */
+  isCaching?: boolean;
+  /** False: the model has no sliding layers and no MTP heads, so windows hold nothing. Default true. */
+  hasWindows?: boolean;
+}
 
 export class KvManager {
   readonly capacity: KvCapacity;
   readonly blocks: BlockPool;
   readonly windows: WindowPool;
   readonly cache: PrefixCache;
+  /** False: a window is a name for what is kept, and no runner need know of it. */
+  readonly hasWindows: boolean;
   readonly #isCaching: boolean;
   /** Live windows that a step in progress saves into. */
   readonly #saving = new Set<number>();
 
-  /** With `isCaching` false nothing is kept and nothing matches. */
-  constructor(capacity: KvCapacity, isCaching = true) {
+  constructor(capacity: KvCapacity, { isCaching = true, hasWindows = true }: KvOptions = {}) {
     this.capacity = capacity;
     this.cache = new PrefixCache(capacity.blockTokens);
     this.blocks = new BlockPool(capacity.blocks, (block) => this.cache.forget(block));
-    this.windows = new WindowPool(capacity.windows);
+    // Names cost nothing: what is kept is then limited by its blocks.
+    this.windows = new WindowPool(capacity.windows + (hasWindows ? 0 : 2 * capacity.blocks));
+    this.hasWindows = hasWindows;
     this.#isCaching = isCaching;
   }
 
@@ -67,7 +86,7 @@ export class KvManager {
     const blocks: number[] = [];
     let best: KeptWindow | undefined;
     for (;;) {
-      for (const entry of node.kept) {
+      for (const entry of this.hasWindows ? node.kept : []) {
         const isLonger = best === undefined || entry.length > best.length;
         if (isLonger && entry.length <= limit && isAt(entry.tail, tokens, node.depth * blockTokens)) best = entry;
       }
@@ -79,9 +98,10 @@ export class KvManager {
       node = next;
     }
     const knownTokens = node.depth * blockTokens;
+    if (!this.hasWindows) return { ...longestTail(node, tokens, knownTokens, limit), blocks, node, knownTokens };
     if (best === undefined) return { ...nothing, knownTokens };
     const { length, window, partialBlock } = best;
-    return { tokens: length, blocks: best.blocks, partialBlock, window, knownTokens };
+    return { tokens: length, blocks: best.blocks, partialBlock, window, node: best.node, knownTokens };
   }
 
   /**
@@ -94,15 +114,14 @@ export class KvManager {
     const isTakeover = this.windows.free === 0 && this.windows.oldest(entry) === undefined;
     if (isTakeover && (entry === undefined || entry.pins > 0)) return false;
 
-    const node = this.cache.enter(sequence.request.namespace);
-    const kv: SequenceKv = { window: none, blocks: [...match.blocks], node: entry?.node ?? node, pending: undefined };
+    const root = this.cache.enter(sequence.request.namespace);
+    const kv: SequenceKv = { window: none, blocks: [...match.blocks], node: match.node ?? root, pending: undefined };
     for (const block of kv.blocks) this.blocks.hold(block);
-    if (entry !== undefined) {
-      kv.pending = { kept: entry, sourceBlock: entry.partialBlock };
-      if (entry.partialBlock !== none) this.blocks.hold(entry.partialBlock);
-      entry.pins++;
-      this.windows.touch(entry);
-    }
+    const kept = this.hasWindows ? entry : undefined;
+    if (match.partialBlock !== none) this.blocks.hold(match.partialBlock);
+    if (match.partialBlock !== none || kept !== undefined) kv.pending = { kept, sourceBlock: match.partialBlock };
+    if (kept !== undefined) kept.pins++;
+    if (entry !== undefined) this.windows.touch(entry);
     if (isTakeover) this.#takeOverWindow(kv, entry!);
     else kv.window = this.#takeWindow()!;
     sequence.kv = kv;
@@ -293,6 +312,24 @@ export class KvManager {
     if (kv.pending.sourceBlock !== none) this.blocks.letGo(kv.pending.sourceBlock);
     kv.pending = undefined;
   }
+}
+
+/** What goes on from `start` like the tokens, as far as it does: a kept tail, or the beginning of a full block. */
+function longestTail(
+  node: PrefixNode,
+  tokens: ArrayLike<number>,
+  start: number,
+  limit: number,
+): Pick<PrefixMatch, 'tokens' | 'partialBlock' | 'window'> {
+  let best = { tokens: start, partialBlock: none, window: none };
+  const compare = (tail: ArrayLike<number>, partialBlock: number, window: number): void => {
+    let end = start;
+    while (end < limit && end - start < tail.length && tail[end - start] === tokens[end]) end++;
+    if (end > best.tokens) best = { tokens: end, partialBlock, window };
+  };
+  for (const { tail, partialBlock, window } of node.kept) compare(tail, partialBlock, window);
+  for (const child of node.children) compare(child.tokens, child.block, none);
+  return best;
 }
 
 /** What a live sequence holds. */

@@ -12,7 +12,8 @@ export interface PrefixNode {
   readonly tokens: Int32Array;
   readonly block: number;
   readonly kept: Set<KeptWindow>;
-  children: number;
+  /** Full blocks that follow it. */
+  readonly children: Set<PrefixNode>;
   /** Roots only: live sequences of the namespace. */
   sequences: number;
 }
@@ -69,7 +70,7 @@ export class PrefixCache {
     if (known !== undefined) return known;
     const own = Int32Array.from({ length: this.blockTokens }, (_, index) => tokens[start + index]);
     const node = this.#node(parent, parent.namespace, hash, parent.depth + 1, own, block);
-    parent.children++;
+    parent.children.add(node);
     this.#byBlock.set(block, node);
     const bucket = this.#byHash.get(hash);
     if (bucket === undefined) this.#byHash.set(hash, [node]);
@@ -90,7 +91,7 @@ export class PrefixCache {
     const bucket = this.#byHash.get(node.hash)!;
     bucket.splice(bucket.indexOf(node), 1);
     if (bucket.length === 0) this.#byHash.delete(node.hash);
-    node.parent!.children--;
+    node.parent!.children.delete(node);
     this.#prune(node.parent!);
   }
 
@@ -103,9 +104,9 @@ export class PrefixCache {
     this.#prune(entry.node);
   }
 
-  /** Throws unless every node's block is in use, its parent is known, and child counts are right. */
+  /** Throws unless every node's block is in use, its parent is known, and parents know their children. */
   checkIntegrity(isUsed: (block: number) => boolean): void {
-    const children = new Map<PrefixNode, number>();
+    const children = new Map<PrefixNode, Set<PrefixNode>>();
     for (const [block, node] of this.#byBlock) {
       if (node.block !== block || !isUsed(block)) throw new Error(`prefix cache: node of block ${block} outlives it`);
       const parent = node.parent!;
@@ -114,15 +115,17 @@ export class PrefixCache {
           ? this.#roots.get(parent.namespace) === parent
           : this.#byBlock.get(parent.block) === parent;
       if (!isKnown) throw new Error(`prefix cache: the node before block ${block} is gone`);
-      children.set(parent, (children.get(parent) ?? 0) + 1);
+      children.set(parent, (children.get(parent) ?? new Set()).add(node));
     }
     for (const node of [...this.#roots.values(), ...this.#byBlock.values()]) {
-      if (node.children !== (children.get(node) ?? 0)) throw new Error('prefix cache: a child count is wrong');
+      const found = children.get(node) ?? new Set();
+      const isRight = found.size === node.children.size && [...found].every((child) => node.children.has(child));
+      if (!isRight) throw new Error('prefix cache: a node does not know its children');
     }
   }
 
   #prune(node: PrefixNode): void {
-    if (node.parent !== undefined || node.children > 0 || node.kept.size > 0 || node.sequences > 0) return;
+    if (node.parent !== undefined || node.children.size > 0 || node.kept.size > 0 || node.sequences > 0) return;
     this.#roots.delete(node.namespace);
   }
 
@@ -138,7 +141,7 @@ export class PrefixCache {
     tokens: Int32Array,
     block: number,
   ): PrefixNode {
-    return { parent, namespace, hash, depth, tokens, block, kept: new Set(), children: 0, sequences: 0 };
+    return { parent, namespace, hash, depth, tokens, block, kept: new Set(), children: new Set(), sequences: 0 };
   }
 }
 

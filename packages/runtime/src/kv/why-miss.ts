@@ -38,7 +38,8 @@ export function whyMiss(kv: KvManager, ids: ArrayLike<number>, namespace = ''): 
   if (position < closest.length && position < ids.length) {
     return { ...report, reason: 'differs', keptId: closest[position], promptId: ids[position] };
   }
-  return { ...report, reason: position === cachedTokens ? 'all-used' : 'too-long' };
+  const isAllUsed = position === cachedTokens || cachedTokens === ids.length - 1;
+  return { ...report, reason: isAllUsed ? 'all-used' : 'too-long' };
 }
 
 /** The whole prefix a kept window stands for. */

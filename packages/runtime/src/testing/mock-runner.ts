@@ -85,7 +85,8 @@ export class MockRunner implements ModelRunner {
       experts,
       topK,
       blockBytes: 1024 * blockTokens,
-      windowBytes: 2048 * this.#ring,
+      // Nothing but its own key is seen, and no head has any: as of a model without sliding layers.
+      windowBytes: this.#windowKeys === 1 && maxDraft === 0 ? 0 : 2048 * this.#ring,
     };
     const sizes = { blocks, windows, blockTokens, ring: this.#ring, heads: maxDraft, hiddenRows: maxDraft };
     this.#memory = new MockMemory(sizes);
