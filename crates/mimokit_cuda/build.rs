@@ -1,4 +1,4 @@
-//! Compiles kernels/*.cu where nvcc is found: a cubin for sm_90a and PTX for compute_80, each file alone, embedded by images.rs; and
+//! Compiles kernels/*.cu where nvcc is found: a cubin for sm_90a and (but for kernels/hopper) PTX for compute_80, each file alone, embedded by images.rs; and
 //! ptxas's own report on registers and spills, which a test reads. Where there is no nvcc the crate builds without images and says
 //! so at run time. Nothing is downloaded here: scripts/cuda-toolchain.mjs unpacks a pinned toolkit where none is installed.
 
@@ -10,6 +10,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const FLAGS: [&str; 4] = ["-O3", "-std=c++17", "-Xptxas=-v", "-Werror=all-warnings"];
+
+/// The folder of kernels that only Hopper has instructions for.
+const HOPPER: &str = "hopper";
 
 /// What nvcc and ptxas made of one file.
 struct Compiled {
@@ -64,8 +67,9 @@ fn find_nvcc() -> Option<PathBuf> {
 
 /// All files, as many at once as cargo allows this build.
 fn compile_all(nvcc: &Path, kernels: &Path, out: &Path) -> Vec<Compiled> {
-    let mut files: Vec<PathBuf> = fs::read_dir(kernels)
-        .expect("kernels/ can be read")
+    let mut files: Vec<PathBuf> = [kernels, &kernels.join(HOPPER)]
+        .iter()
+        .flat_map(|folder| fs::read_dir(folder).expect("kernels/ can be read"))
         .map(|entry| entry.expect("kernels/ can be read").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "cu"))
         .collect();
@@ -88,13 +92,18 @@ fn compile_all(nvcc: &Path, kernels: &Path, out: &Path) -> Vec<Compiled> {
 }
 
 fn compile(nvcc: &Path, source: &Path, out: &Path) -> Compiled {
-    let file = source.file_stem().expect("a name").to_string_lossy().into_owned();
-    let cubin = out.join(format!("{file}.sm_90a.cubin"));
+    let name = source.file_stem().expect("a name").to_string_lossy().into_owned();
+    let cubin = out.join(format!("{name}.sm_90a.cubin"));
+    let is_for_hopper = source.parent().is_some_and(|folder| folder.ends_with(HOPPER));
+    let file = if is_for_hopper { format!("{HOPPER}/{name}") } else { name.clone() };
     let hopper = ["-cubin", "-gencode=arch=compute_90a,code=sm_90a"];
     let mut compiled = Compiled { file, images: Vec::new(), reports: Vec::new() };
     compiled.reports.push(("sm_90a", run(nvcc, &hopper, source, &cubin)));
     compiled.images.push(("sm_90a", cubin));
-    let ptx = out.join(format!("{}.compute_80.ptx", compiled.file));
+    if is_for_hopper {
+        return compiled;
+    }
+    let ptx = out.join(format!("{name}.compute_80.ptx"));
     run(nvcc, &["-ptx", "-arch=compute_80"], source, &ptx);
     compiled.reports.push(("sm_80", assemble(nvcc, &ptx)));
     // The driver takes PTX as text that ends in a zero.

@@ -25,6 +25,7 @@ fn main() {
         .include(root.join("emulator"))
         .include(&kernels)
         .file(root.join("emulator/emulator.cpp"))
+        .file(root.join("emulator/hopper.cpp"))
         .file(root.join("emulator/kernels.cpp"));
     if !unix || build.try_get_compiler().is_err() {
         println!("cargo::warning=no C++ compiler: the emulated device is left out");

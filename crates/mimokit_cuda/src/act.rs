@@ -1,5 +1,6 @@
 //! Values that live on the device between ops.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 
 use crate::arguments::Address;
@@ -27,10 +28,25 @@ impl<D: Device> Vector<D> {
     }
 }
 
-/// Rows ready for linears: as they are, and rounded to E4M3 groups if a linear wants that.
+/// Rows as linears read them: as they are, and, made when the first linear wants that, with what E4M3 leaves of them.
 pub(crate) struct Input<'i, D: Device> {
     pub(crate) plain: Cow<'i, D>,
-    pub(crate) rounded: Option<Act<D>>,
+    /// Rounded to E4M3 groups and multiplied back.
+    pub(crate) rounded: OnceCell<Act<D>>,
+    /// As E4M3 and scales.
+    pub(crate) packed: OnceCell<Packed<D>>,
+}
+
+/// Rows quantised to E4M3 per 128 columns, at places: quantise.cu.
+pub(crate) struct Packed<D: Device> {
+    pub(crate) places: usize,
+    pub(crate) width: usize,
+    /// Places from one group's scales to the next.
+    pub(crate) stride: usize,
+    /// [places, width] bytes
+    pub(crate) values: D::Memory,
+    /// [groups, stride] FP32
+    pub(crate) scales: D::Memory,
 }
 
 /// An activation, owned or borrowed.
@@ -50,13 +66,9 @@ impl<D: Device> Deref for Cow<'_, D> {
     }
 }
 
-impl<D: Device> Input<'_, D> {
-    /// What a linear reads: E4M3 ones the rounded rows, where there are any.
-    pub(crate) fn of(&self, is_fp8: bool) -> &Act<D> {
-        match &self.rounded {
-            Some(rounded) if is_fp8 => rounded,
-            _ => &self.plain,
-        }
+impl<'i, D: Device> Input<'i, D> {
+    pub(crate) fn new(plain: Cow<'i, D>) -> Input<'i, D> {
+        Input { plain, rounded: OnceCell::new(), packed: OnceCell::new() }
     }
 }
 

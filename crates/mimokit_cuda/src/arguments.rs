@@ -41,6 +41,20 @@ pub struct Matrix {
     pub reserved: u32,
 }
 
+/// `struct TensorMap` of kernels/device/arguments.cuh.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TensorMap(pub [u64; 16]);
+
+/// `struct Fp8Part` of kernels/device/arguments.cuh.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fp8Part {
+    pub weight: Matrix,
+    pub y: Address,
+    pub bias: Address,
+}
+
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KvLayer {
@@ -188,6 +202,29 @@ arguments! {
     }
 
     ReadProbeArgs: read_probe in "probe" of 256 as ReadProbe { from: Address, sums: Address, loads: u64 }
+
+    QuantiseRowsArgs: quantise_rows in "quantise" of 256 as QuantiseRows {
+        x: Address, places: Address, quantised: Address, scales: Address,
+        width: u32, copies: u32, scale_stride: u32, reserved: u32,
+    }
+
+    PlacesArgs:
+        place_counts in "places" of 256 as PlaceCounts,
+        place_pairs in "places" of 256 as PlacePairs {
+        ids: Address, counts: Address, order: Address, places: Address, tiles: Address, tile_count: Address,
+        experts: u32, pairs: u32, tile_rows: u32, reserved: u32,
+    }
+
+    Fp8Args:
+        fp8_mma_16 in "fp8_mma" of 256 as Fp8Mma16,
+        fp8_mma_64 in "fp8_mma" of 256 as Fp8Mma64,
+        fp8_wgmma_16 in "hopper/fp8_wgmma" of 384 as Fp8Wgmma16,
+        fp8_wgmma_64 in "hopper/fp8_wgmma" of 384 as Fp8Wgmma64,
+        fp8_wgmma_128 in "hopper/fp8_wgmma" of 384 as Fp8Wgmma128 {
+        maps: [TensorMap; 3], inputs: TensorMap, parts: [Fp8Part; 3], matrices: Address, tiles: Address,
+        tile_count: Address, order: Address, quantised: Address, scales: Address,
+        mode: u32, count: u32, rows: u32, cols: u32, scale_stride: u32, adds: u32,
+    }
 
     ArgmaxArgs: argmax in "pick" of 256 as Argmax { logits: Address, best: Address, vocab: u32, pickable: u32 }
 }

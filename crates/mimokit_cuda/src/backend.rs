@@ -106,12 +106,7 @@ impl<D: Device> Backend for CudaBackend<D> {
     }
 
     fn upload_experts(&self, experts: Vec<ExpertSource>) -> Result<Experts<D>> {
-        let mut each = Vec::with_capacity(experts.len());
-        for expert in &experts {
-            let upload = |linear| Matrix::upload(&self.device, linear);
-            each.push([upload(&expert.gate)?, upload(&expert.up)?, upload(&expert.down)?]);
-        }
-        Ok(Experts::new(&self.device, each)?)
+        Ok(Experts::upload(&self.device, &experts)?)
     }
 
     fn kv_dtype(&self) -> KvDtype {

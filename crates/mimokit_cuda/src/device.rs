@@ -3,7 +3,7 @@
 //!
 //! Everything happens in the order of the calls, as on one CUDA stream; only `download` waits.
 
-use crate::arguments::{Address, Arguments};
+use crate::arguments::{Address, Arguments, TensorMap};
 use crate::error::Result;
 
 /// A device that runs kernels.
@@ -35,6 +35,32 @@ pub trait Device: Send + Sync + Sized + 'static {
 
     /// Shared memory a block may use, for choosing tiles.
     fn shared_bytes(&self) -> usize;
+
+    /// Blocks that surely run side by side, for kernels whose blocks take many tiles.
+    fn multiprocessors(&self) -> usize;
+
+    /// Whether it copies boxes of tensors to shared memory and multiplies by warpgroups (kernels/hopper).
+    fn has_tensor_maps(&self) -> bool;
+
+    /// The map of a tensor for such copies, 128-byte swizzle, zeros outside of the tensor.
+    ///
+    /// # Errors
+    /// `Driver` when it has none, or the tensor's address, sizes or strides are none a map can have.
+    fn tensor_map(&self, tensor: &Tensor) -> Result<TensorMap>;
+}
+
+/// A tensor of three dimensions, the innermost first and dense, for `Device::tensor_map`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor {
+    /// A multiple of 16.
+    pub base: Address,
+    /// 1 or 2.
+    pub element_bytes: usize,
+    pub sizes: [u64; 3],
+    /// Bytes from one of the second and third dimension to the next, multiples of 16.
+    pub strides: [u64; 2],
+    /// Elements of a box; its innermost dimension is 128 bytes.
+    pub tile: [u32; 3],
 }
 
 /// Bytes on a device.

@@ -3,7 +3,7 @@
 /// One kernel file for one target.
 #[derive(Clone, Copy)]
 pub struct Image {
-    /// File below kernels/, without ending.
+    /// File below kernels/, without ending. Those below hopper/ are for sm_90a only.
     pub file: &'static str,
     /// `sm_90a` (machine code of Hopper) or `compute_80` (PTX for every card from Ampere on, compiled by the driver).
     pub target: &'static str,
@@ -49,6 +49,9 @@ mod tests {
     fn every_kernel_is_in_an_image_of_every_target_or_there_are_none() {
         for kernel in KERNELS.iter().filter(|_| !IMAGES.is_empty()) {
             for target in ["sm_90a", "compute_80"] {
+                if target != "sm_90a" && kernel.file.starts_with("hopper/") {
+                    continue;
+                }
                 let image = IMAGES.iter().find(|image| image.file == kernel.file && image.target == target);
                 let image = image.unwrap_or_else(|| panic!("{} for {target}", kernel.file));
                 let name = kernel.name.as_bytes();

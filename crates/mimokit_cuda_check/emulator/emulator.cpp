@@ -1,9 +1,10 @@
 // The emulated device: memory with guard pages, and a scheduler that runs the threads of a block on stacks of their own.
 //
-// A thread runs until it waits for its warp (shuffle, __syncwarp) or for its block (__syncthreads) or returns. When all lanes of a warp
-// wait for the warp they go on; when all threads of the block wait for the block, or have returned, all go on. A warp whose lanes wait
-// for different things never could: that is an error, as is a warp exchange with a lane that has returned.
-#include "emulator.h"
+// A thread runs until it waits for its warp (shuffle, __syncwarp), for its block (__syncthreads), or for a barrier in memory, or returns. When all
+// lanes of a warp wait for the warp they go on; when all threads of the block wait for the block, or have returned, all go on; who waits for memory
+// goes on when it says so. A warp whose lanes wait for warp and block never could go on: that is an error, as is a warp exchange with a lane that has
+// returned, and a block in which nobody can go on.
+#include "scheduler.h"
 
 #include <cstdio>
 #include <string>
@@ -28,11 +29,15 @@ constexpr std::size_t SHARED_BYTES = 227 << 10;
 /// Where a stack stands, as the compiler's own light setjmp keeps it: frame, stack, place; no signal mask.
 using Context = void*[5];
 
-enum class State { Ready, AtWarp, AtBlock, Done };
+enum class State { Ready, AtWarp, AtBlock, AtMemory, Done };
 
 struct Fiber {
   Thread thread;
   State state;
+  /// AtMemory: goes on when this holds.
+  bool (*ready)(const void* of, unsigned with);
+  const void* of;
+  unsigned with;
   Context context;
   /// Its stack has a frame to go on from.
   bool started = false;
@@ -51,6 +56,13 @@ struct Scheduler {
   std::vector<std::uint64_t> places;
   /// In which order the lanes of a warp run.
   unsigned lanes[WARP];
+  unsigned order;
+  /// Somebody has run since the block's warps were last gone through.
+  bool moved;
+  /// Named barriers: who is there, and how often all were.
+  struct {
+    unsigned threads, rounds;
+  } named[16];
   std::string problem;
 };
 
@@ -121,21 +133,24 @@ unsigned in_order(unsigned index, unsigned count, unsigned order) {
   return static_cast<unsigned>((index * step + order) % count);
 }
 
-/// Runs one warp until every lane waits for the block or is done.
+/// Runs one warp until every lane waits for the block or memory, or is done.
 bool run_warp(unsigned warp) {
   Scheduler& s = *scheduler;
   Fiber* lanes = &s.fibers[warp * WARP];
   for (;;) {
-    unsigned at_warp = 0;
+    unsigned at_warp = 0, at_memory = 0;
     for (unsigned lane : s.lanes) {
       Fiber& fiber = lanes[lane];
+      if (fiber.state == State::AtMemory && fiber.ready(fiber.of, fiber.with)) fiber.state = State::Ready;
       if (fiber.state == State::Ready) {
+        s.moved = true;
         resume(fiber, s.stacks + (warp * WARP + lane) * STACK_BYTES);
         if (!s.problem.empty()) return false;
       }
       at_warp += fiber.state == State::AtWarp;
+      at_memory += fiber.state == State::AtMemory;
     }
-    if (at_warp == 0) return true;
+    if (at_warp == 0 || at_memory > 0) return true;
     if (at_warp != WARP) {
       s.problem = "lanes of a warp wait for different things";
       return false;
@@ -145,29 +160,36 @@ bool run_warp(unsigned warp) {
 }
 
 void run_block(unsigned threads, unsigned order) {
+  Scheduler& s = *scheduler;
   for (unsigned index = 0; index < threads; index++) {
-    Fiber& fiber = scheduler->fibers[index];
-    fiber.thread = {{index, 0, 0}, index % WARP, index / WARP, 0};
+    Fiber& fiber = s.fibers[index];
+    fiber.thread = {{index, 0, 0}, index % WARP, index / WARP, 0, false, false};
     fiber.state = State::Ready;
   }
+  for (auto& named : s.named) named = {0, 0};
   unsigned warps = threads / WARP;
   for (;;) {
+    s.moved = false;
     for (unsigned index = 0; index < warps; index++)
       if (!run_warp(in_order(index, warps, order))) return;
-    unsigned waiting = 0;
+    unsigned at_block = 0, at_memory = 0;
     for (unsigned index = 0; index < threads; index++) {
-      Fiber& fiber = scheduler->fibers[index];
-      if (fiber.state == State::AtBlock) {
-        waiting++;
-        fiber.state = State::Ready;
-      }
+      at_block += s.fibers[index].state == State::AtBlock;
+      at_memory += s.fibers[index].state == State::AtMemory;
     }
-    if (waiting == 0) return;
-    if (waiting != threads) {
-      scheduler->problem = "__syncthreads that not all threads of the block reach";
+    if (at_memory > 0) {
+      if (s.moved || run_late_copy(order)) continue;
+      s.problem = "threads wait for a barrier that nobody completes";
       return;
     }
+    if (at_block == 0) break;
+    if (at_block != threads) {
+      s.problem = "__syncthreads that not all threads of the block reach";
+      return;
+    }
+    for (unsigned index = 0; index < threads; index++) s.fibers[index].state = State::Ready;
   }
+  if (!is_asynchronous_done()) s.problem = "a block that ends before its copies and products do";
 }
 
 }  // namespace
@@ -189,14 +211,35 @@ void fail(const char* problem) {
   std::abort();
 }
 
+void wait_until(bool (*ready)(const void* of, unsigned with), const void* of, unsigned with) {
+  if (ready(of, with)) return;
+  Fiber& fiber = *scheduler->running;
+  fiber.ready = ready;
+  fiber.of = of;
+  fiber.with = with;
+  yield(State::AtMemory);
+}
+
+void barrier_join(unsigned name, unsigned threads) {
+  auto& named = scheduler->named[name];
+  unsigned round = named.rounds;
+  if (++named.threads == threads) {
+    named.threads = 0;
+    named.rounds++;
+  }
+  wait_until([](const void* of, unsigned with) { return *static_cast<const unsigned*>(of) != with; }, &named.rounds, round);
+}
+
+bool is_late() { return scheduler->order != 0; }
+
 void add(const Kernel& kernel) { kernels().push_back(kernel); }
 
 }  // namespace emulator
 
 using namespace emulator;
 
-/// Memory whose end touches a page that nobody may read or write; every byte is 0xff, which is NaN in every type.
-extern "C" void* mimokit_emulator_allocate(std::size_t bytes) {
+/// Memory whose end touches a page that nobody may read or write; every byte is 0xff, which is NaN in every type. `alignment` divides a page.
+static void* allocate(std::size_t bytes, std::size_t alignment) {
   std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   std::size_t pages = (bytes + page - 1) / page + 1;
   void* memory = mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -205,9 +248,11 @@ extern "C" void* mimokit_emulator_allocate(std::size_t bytes) {
   std::size_t usable = (pages - 1) * page;
   std::memset(start, 0xff, usable);
   if (mprotect(start + usable, page, PROT_NONE) != 0) return nullptr;
-  // Aligned to 16, so up to 15 bytes past the end stay unnoticed.
-  return start + usable - (bytes + 15) / 16 * 16;
+  // As many bytes past the end as the alignment takes stay unnoticed.
+  return start + usable - (bytes + alignment - 1) / alignment * alignment;
 }
+
+extern "C" void* mimokit_emulator_allocate(std::size_t bytes) { return allocate(bytes, 16); }
 
 extern "C" void mimokit_emulator_free(void* memory, std::size_t bytes) {
   std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -230,13 +275,14 @@ extern "C" const char* mimokit_emulator_launch(const char* name, const void* arg
   if (!scheduler) scheduler = new Scheduler;
   Scheduler& s = *scheduler;
   for (unsigned index = 0; index < WARP; index++) s.lanes[index] = in_order(index, WARP, order);
+  s.order = order;
   s.kernel = found;
   s.arguments = arguments;
   s.problem.clear();
   s.places.resize(threads * 2);
   prepare_stacks(threads);
-  // With a guard behind it, like device memory.
-  s.shared_memory = static_cast<unsigned char*>(mimokit_emulator_allocate(shared_bytes));
+  // With a guard behind it, like device memory; as aligned as DYNAMIC_SHARED says, where what is asked for allows both.
+  s.shared_memory = static_cast<unsigned char*>(allocate(shared_bytes, shared_bytes % 1024 == 0 ? 1024 : 16));
   if (!s.shared_memory) return "the host has no memory";
   shared = s.shared_memory;
   block_size = {threads, 1, 1};
@@ -250,7 +296,9 @@ extern "C" const char* mimokit_emulator_launch(const char* name, const void* arg
   }
   mimokit_emulator_free(s.shared_memory, shared_bytes);
   // After a failure some stacks stand in the middle of a kernel.
-  if (!s.problem.empty())
+  if (!s.problem.empty()) {
     for (Fiber& fiber : s.fibers) fiber.started = false;
+    forget_asynchronous();
+  }
   return s.problem.empty() ? nullptr : s.problem.c_str();
 }

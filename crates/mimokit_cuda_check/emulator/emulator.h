@@ -28,6 +28,8 @@ struct Thread {
   unsigned lane, warp;
   /// How many warp exchanges it has made; two sets of places are used in turn.
   unsigned exchanges;
+  /// hopper.cpp: products may begin; some have begun that no group holds.
+  bool may_multiply, open_products;
 };
 
 extern constinit thread_local Thread* current;
@@ -99,6 +101,20 @@ T __shfl_sync(unsigned mask, T value, unsigned lane) {
   if (mask != 0xffffffffu) emulator::fail("a shuffle of a part of a warp");
   return emulator::exchanged(value, lane % 32);
 }
+
+/// A bit for each lane whose predicate holds.
+inline unsigned __ballot_sync(unsigned mask, bool predicate) {
+  if (mask != 0xffffffffu) emulator::fail("a vote of a part of a warp");
+  const std::uint64_t* votes = emulator::exchange(predicate);
+  unsigned bits = 0;
+  for (unsigned lane = 0; lane < 32; lane++) bits |= static_cast<unsigned>(votes[lane]) << lane;
+  return bits;
+}
+inline unsigned __popc(unsigned bits) { return static_cast<unsigned>(__builtin_popcount(bits)); }
+
+struct alignas(8) float2 {
+  float x, y;
+};
 
 inline float __uint_as_float(unsigned bits) {
   float value;

@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
-use mimokit_cuda::arguments::{Address, Arguments};
-use mimokit_cuda::device::{Device, Memory};
+use mimokit_cuda::arguments::{Address, Arguments, TensorMap};
+use mimokit_cuda::device::{Device, Memory, Tensor};
 use mimokit_cuda::{Error, Result};
 
 unsafe extern "C" {
@@ -32,7 +32,10 @@ pub enum Order {
 /// The device. Any number may exist; they share nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Emulated {
+    /// Forwards, asynchronous copies and products happen at once, otherwise as late as their barriers allow.
     pub order: Order,
+    /// As Hopper, with the kernels below hopper/; else as Ampere.
+    pub is_hopper: bool,
 }
 
 /// Host memory whose end is guarded.
@@ -144,5 +147,48 @@ impl Device for Emulated {
 
     fn shared_bytes(&self) -> usize {
         227 << 10
+    }
+
+    /// Few, so that a block takes several tiles.
+    fn multiprocessors(&self) -> usize {
+        3
+    }
+
+    fn has_tensor_maps(&self) -> bool {
+        self.is_hopper
+    }
+
+    /// As `Box` of emulator/hopper.cpp reads it.
+    fn tensor_map(&self, tensor: &Tensor) -> Result<TensorMap> {
+        let Tensor { base, element_bytes, sizes, strides, tile } = *tensor;
+        let refused =
+            |problem: &str| Error::Driver { call: "tensor map".into(), problem: format!("{problem}: {tensor:?}") };
+        // What a GPU's driver refuses.
+        if !self.is_hopper {
+            return Err(refused("this device has none"));
+        }
+        if !base.is_multiple_of(16) || strides.iter().any(|stride| !stride.is_multiple_of(16) || *stride >= 1 << 40) {
+            return Err(refused("an address or a stride that is no multiple of 16"));
+        }
+        if sizes.iter().any(|&size| size == 0 || size > 1 << 32) || tile.iter().any(|&side| side == 0 || side > 256) {
+            return Err(refused("a size out of range"));
+        }
+        if tile[0] as usize * element_bytes != 128 {
+            return Err(refused("rows of a box that are not as long as the swizzle"));
+        }
+        let mut words = [0; 16];
+        words[..10].copy_from_slice(&[
+            base,
+            sizes[0],
+            sizes[1],
+            sizes[2],
+            strides[0],
+            strides[1],
+            u64::from(tile[0]),
+            u64::from(tile[1]),
+            u64::from(tile[2]),
+            element_bytes as u64,
+        ]);
+        Ok(TensorMap(words))
     }
 }

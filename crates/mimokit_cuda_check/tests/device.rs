@@ -5,7 +5,7 @@ use mimokit_cuda::arguments::{Arguments, Kernel, MoveRows, MoveRowsArgs, ReadPro
 use mimokit_cuda::device::{Device, Memory};
 use mimokit_cuda_check::emulated::{Emulated, Order};
 
-const DEVICE: Emulated = Emulated { order: Order::Backwards };
+const DEVICE: Emulated = Emulated { order: Order::Backwards, is_hopper: true };
 
 /// Arguments of `embed` that lack a field.
 #[repr(C)]

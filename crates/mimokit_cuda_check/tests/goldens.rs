@@ -7,7 +7,7 @@ use mimokit_reference::goldens::{self, MODELS, Setup};
 
 fn backend(setup: Setup) -> CudaBackend<Emulated> {
     let options = CudaOptions { kv: setup.kv, quantise_activations: setup.fp8_activations };
-    CudaBackend::new(Emulated { order: Order::Shuffled(3) }, options)
+    CudaBackend::new(Emulated { order: Order::Shuffled(3), is_hopper: true }, options)
 }
 
 #[test]

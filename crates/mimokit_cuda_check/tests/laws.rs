@@ -9,7 +9,7 @@ use mimokit_reference::laws;
 
 fn backend(setup: Setup) -> CudaBackend<Emulated> {
     let options = CudaOptions { kv: setup.kv, quantise_activations: setup.fp8_activations };
-    CudaBackend::new(Emulated { order: Order::Backwards }, options)
+    CudaBackend::new(Emulated { order: Order::Backwards, is_hopper: true }, options)
 }
 
 #[test]

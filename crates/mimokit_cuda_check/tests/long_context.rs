@@ -125,7 +125,7 @@ fn check(sizes: &Sizes, kv: KvDtype, sinks: bool) {
     let expected = attend(&Reference { kv, fp8_activations: false }, sizes, sinks);
     let options = CudaOptions { kv, quantise_activations: false };
     let by_order = [Order::Forwards, Order::Shuffled(5)]
-        .map(|order| attend(&CudaBackend::new(Emulated { order }, options), sizes, sinks));
+        .map(|order| attend(&CudaBackend::new(Emulated { order, is_hopper: true }, options), sizes, sinks));
     assert_eq!(by_order[0], by_order[1], "no order of threads changes a bit");
     let actual = &by_order[0];
     let width = sizes.heads * sizes.v_dim;

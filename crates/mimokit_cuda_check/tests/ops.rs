@@ -6,17 +6,17 @@ use mimokit_cuda_check::emulated::{Emulated, Order};
 use mimokit_reference::cases;
 use mimokit_reference::goldens::Setup;
 
-fn backend(order: Order, setup: Setup) -> CudaBackend<Emulated> {
+fn backend(order: Order, is_hopper: bool, setup: Setup) -> CudaBackend<Emulated> {
     let options = CudaOptions { kv: setup.kv, quantise_activations: setup.fp8_activations };
-    CudaBackend::new(Emulated { order }, options)
+    CudaBackend::new(Emulated { order, is_hopper }, options)
 }
 
 #[test]
 fn ops_agree_with_the_reference() {
-    cases::check_ops(&|setup| backend(Order::Forwards, setup));
+    cases::check_ops(&|setup| backend(Order::Forwards, false, setup));
 }
 
 #[test]
 fn ops_do_not_depend_on_the_order_of_threads() {
-    cases::check_ops(&|setup| backend(Order::Shuffled(7), setup));
+    cases::check_ops(&|setup| backend(Order::Shuffled(7), true, setup));
 }

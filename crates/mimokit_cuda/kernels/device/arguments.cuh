@@ -199,6 +199,60 @@ struct MoveRowsArgs {
   u32 reserved;
 };
 
+/// What load_box of hopper.cuh reads: a tensor of three dimensions, its tile and its swizzle, as the driver encodes it (cuTensorMapEncodeTiled).
+struct alignas(64) TensorMap {
+  u64 words[16];
+};
+
+/// Rows quantised to E4M3 per 128 columns, each to the places that its choices have.
+struct QuantiseRowsArgs {
+  const float* x;       // [rows, width]
+  const u32* places;    // [rows, copies]; null: row i is at place i
+  u8* quantised;        // [places, width]
+  float* scales;        // [groups, scale_stride], by group and place; NaN where a group has one
+  u32 width, copies, scale_stride;
+  u32 reserved;
+};
+
+/// (row, choice) pairs by expert, each expert's from a multiple of 4 places on; ascending in an expert.
+struct PlacesArgs {
+  const u32* ids;       // [pairs] experts
+  u32* counts;          // [experts]
+  u32* order;           // [places] pair of a place; unspecified where there is none
+  u32* places;          // [pairs] place of a pair
+  u32* tiles;           // [tiles, 4]: expert, its first place, its pairs, its first tile
+  u32* tile_count;
+  u32 experts, pairs;
+  /// Places of a tile.
+  u32 tile_rows;
+  u32 reserved;
+};
+
+/// What an FP8 product makes of its tiles.
+enum Fp8Mode : u32 { FP8_LINEAR = 0, FP8_GATE_UP = 1, FP8_DOWN = 2 };
+
+/// One weight of an FP8 product, and where its results go.
+struct Fp8Part {
+  Matrix weight;        // [out, in]; of experts, one of them, for its sizes
+  float* y;             // [rows, out]; gate_up: [places, out]; down: [pairs, out]
+  const float* bias;    // [out] or null
+};
+
+struct Fp8Args {
+  TensorMap maps[3];    // hopper: [experts, out, in] of each part; gate and up
+  TensorMap inputs;     // hopper: [places, in]
+  Fp8Part parts[3];     // gate_up: gate, whose y is inner; down: down
+  const Matrix* matrices;  // [experts, 3]: gate, up and down; null: the parts' own weights
+  const u32* tiles;     // of place_pairs; null: one group of `rows`
+  const u32* tile_count;
+  const u32* order;     // down: the pair of a place; null: itself
+  const u8* quantised;  // [places, in]
+  const float* scales;  // [groups, scale_stride]
+  u32 mode, count, rows, cols, scale_stride;
+  /// 1: y += the product.
+  u32 adds;
+};
+
 struct ArgmaxArgs {
   const float* logits;  // [rows, vocab]
   u32* best;            // [rows]; NONE when no logit is above minus infinity

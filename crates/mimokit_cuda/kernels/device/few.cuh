@@ -22,9 +22,6 @@ constexpr u32 FEW_SEGMENT = 8192;
 template <int stored>
 constexpr u32 PER_LOAD = stored == E4M3 ? 16 : stored == BF16 ? 8 : 4;
 
-/// E4M3 comes out 2^8 too small, which the scale makes up for.
-constexpr float E4M3_FACTOR = 256.0f;
-
 template <int stored>
 DEVICE void widen(const Wide& wide, float (&values)[PER_LOAD<stored>]) {
   UNROLL
@@ -33,9 +30,7 @@ DEVICE void widen(const Wide& wide, float (&values)[PER_LOAD<stored>]) {
     if constexpr (stored == E4M3) {
       UNROLL
       for (u32 half = 0; half < 2; half++) {
-        // Two bytes to the upper halves of two FP16, then exponent and mantissa one place down.
-        u32 spread = __byte_perm(bits, 0, half == 0 ? 0x1404 : 0x3424);
-        u32 pair = (spread & 0x80008000u) | ((spread & 0x7f007f00u) >> 1);
+        u32 pair = e4m3_as_halves(bits, half);
         values[4 * word + 2 * half] = half_to_float(static_cast<u16>(pair & 0xffff));
         values[4 * word + 2 * half + 1] = half_to_float(static_cast<u16>(pair >> 16));
       }

@@ -17,6 +17,15 @@ DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/// d += a b, FP16 in, FP32 sums.
+DEVICE void mma_half(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
 /// Starts copying 16 bytes from global to shared memory.
 DEVICE void copy_wide_async(void* to, const void* from) {
   u32 shared = static_cast<u32>(__cvta_generic_to_shared(to));
@@ -30,10 +39,11 @@ DEVICE void wait_copies() {
   asm volatile("cp.async.wait_group %0;" ::"n"(open) : "memory");
 }
 #else
-DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+/// `number(word, half)` is a half of a word as a number.
+template <class Number>
+DEVICE void mma_16x8x16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2], const Number& number) {
   u32 group = emulator::current->lane / 4, inner = emulator::current->lane % 4;
   auto pair = [](u32 low, u32 high) { return static_cast<u64>(high) << 32 | low; };
-  auto number = [](u32 word, u32 half) { return __uint_as_float(half ? word & 0xffff0000u : word << 16); };
   // Rows `group` and `group + 8` of a, columns 2 * inner and one more of b; copied out before the next exchange.
   float rows[2][16], columns[2][16];
   for (u32 upper = 0; upper < 2; upper++) {
@@ -53,6 +63,13 @@ DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
   }
   for (u32 index = 0; index < 4; index++)
     for (u32 k = 0; k < 16; k++) d[index] = fmaf(rows[index / 2][k], columns[index % 2][k], d[index]);
+}
+
+DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  mma_16x8x16(d, a, b, [](u32 word, u32 half) { return __uint_as_float(half ? word & 0xffff0000u : word << 16); });
+}
+DEVICE void mma_half(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
+  mma_16x8x16(d, a, b, [](u32 word, u32 half) { return half_to_float(static_cast<u16>(half ? word >> 16 : word)); });
 }
 
 DEVICE void copy_wide_async(void* to, const void* from) { store_wide(to, load_wide(from)); }

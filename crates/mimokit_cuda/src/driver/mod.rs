@@ -2,6 +2,7 @@
 
 mod report;
 mod staging;
+mod tensor_map;
 
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
@@ -10,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUdevice_attribute, CUfunction_attribute, CUresult};
 
-use crate::arguments::{Address, Arguments, KERNELS};
-use crate::device::{Device, Memory};
+use crate::arguments::{Address, Arguments, KERNELS, TensorMap};
+use crate::device::{Device, Memory, Tensor};
 use crate::error::{Error, Result};
 use crate::images::{IMAGES, target_for};
 
@@ -27,7 +28,10 @@ pub struct Gpu {
     staging: Mutex<Staging>,
     inner: Arc<Inner>,
     functions: HashMap<&'static str, sys::CUfunction>,
+    /// The images it loaded.
+    target: &'static str,
     shared_bytes: usize,
+    multiprocessors: usize,
 }
 
 impl Drop for Gpu {
@@ -141,13 +145,22 @@ impl Gpu {
         let inner = Arc::new(Inner { device, context, stream });
         keep_freed_memory(device)?;
         let functions = load(target)?;
-        let shared = CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
-        // SAFETY: the device exists.
-        let shared_bytes = unsafe { result::device::get_attribute(device, shared) }
-            .map_err(|error| failure("cuDeviceGetAttribute", error))?;
-        // A KiB is left for what kernels name statically.
-        let shared_bytes = (shared_bytes as usize).saturating_sub(1 << 10);
-        Ok(Gpu { inner, functions, staging: Mutex::new(Staging::default()), shared_bytes })
+        let attribute = |attribute| {
+            // SAFETY: the device exists.
+            unsafe { result::device::get_attribute(device, attribute) }
+                .map_err(|error| failure("cuDeviceGetAttribute", error))
+        };
+        let shared = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
+        let multiprocessors = attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        Ok(Gpu {
+            inner,
+            functions,
+            target,
+            staging: Mutex::new(Staging::default()),
+            // A KiB is left for what kernels name statically.
+            shared_bytes: (shared as usize).saturating_sub(1 << 10),
+            multiprocessors: multiprocessors as usize,
+        })
     }
 
     /// Bytes free and in all.
@@ -277,6 +290,19 @@ impl Device for Gpu {
 
     fn shared_bytes(&self) -> usize {
         self.shared_bytes
+    }
+
+    fn multiprocessors(&self) -> usize {
+        self.multiprocessors
+    }
+
+    fn has_tensor_maps(&self) -> bool {
+        self.target == "sm_90a"
+    }
+
+    fn tensor_map(&self, tensor: &Tensor) -> Result<TensorMap> {
+        self.inner.enter()?;
+        tensor_map::encode(tensor)
     }
 }
 

@@ -16,11 +16,19 @@ pub(crate) fn dense_ffn<D: Device>(
     let matrices = [&weights.gate, &weights.up, &weights.down];
     let is_fp8 = matrices.map(|matrix| matrix.is_fp8());
     assert_eq!(is_fp8[0], is_fp8[1], "gate and up are stored alike");
-    let input = backend.normalised(x, None, &weights.norm, weights.eps, is_fp8[0])?;
-    let memory = backend.device.allocate(size_of_val(&matrices.map(|matrix| matrix.view)))?;
-    backend.device.upload(&memory, 0, bytes_of(&matrices.map(|matrix| matrix.view)))?;
+    let input = backend.normalised(x, None, &weights.norm, weights.eps)?;
+    let takes_packed = matrices.iter().all(|matrix| backend.takes_packed(matrix));
+    let views = matrices.map(|matrix| matrix.view);
+    let memory = backend.device.allocate(if takes_packed { 0 } else { size_of_val(&views) })?;
+    if !takes_packed {
+        backend.device.upload(&memory, 0, bytes_of(&views))?;
+    }
+    let maps = matrices.map(|matrix| matrix.map);
     let table = Table {
         matrices: memory.address(),
+        views,
+        maps: if let [Some(gate), Some(up), Some(down)] = maps { Some([gate, up, down]) } else { None },
+        takes_packed,
         experts: 1,
         width: weights.gate.rows(),
         is_fp8: [is_fp8[0], is_fp8[2]],

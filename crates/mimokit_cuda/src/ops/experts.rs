@@ -1,14 +1,15 @@
 //! Feed-forwards over a table of experts: what moe and dense_ffn share. Grouped by expert where shapes allow 16-byte loads.
 
 use super::linear::staged_bytes;
-use crate::act::{Act, Cow, Input};
+use crate::act::{Act, Cow, Input, Packed};
 use crate::arguments::{
-    Address, DownFew, DownOne, ExpertDown, ExpertGateUp, ExpertGroups, ExpertMix, ExpertsArgs, ExpertsFewArgs,
-    GateUpFew, GateUpOne, GroupsArgs,
+    self, Address, DownFew, DownOne, ExpertDown, ExpertGateUp, ExpertGroups, ExpertMix, ExpertsArgs, ExpertsFewArgs,
+    Fp8Part, GateUpFew, GateUpOne, GroupsArgs, TensorMap,
 };
 use crate::backend::CudaBackend;
 use crate::device::{Device, Memory};
 use crate::error::Result;
+use crate::ops::fp8::{DOWN, GATE_UP, Places, Weights};
 
 /// Columns of a block of gate_up_few and of down_few.
 const GATE_COLUMNS: usize = 16;
@@ -16,8 +17,14 @@ const DOWN_COLUMNS: usize = 32;
 
 /// The experts of a layer as kernels see them.
 pub(crate) struct Table {
-    /// [experts, 3] matrices.
+    /// [experts, 3] matrices. The FP8 products of one expert may do without.
     pub(crate) matrices: Address,
+    /// Gate, up and down of one of them, for sizes.
+    pub(crate) views: [arguments::Matrix; 3],
+    /// All of them, as boxes.
+    pub(crate) maps: Option<[TensorMap; 3]>,
+    /// They take quantised rows on the tensor cores, and shall.
+    pub(crate) takes_packed: bool,
     pub(crate) experts: usize,
     /// Inner columns.
     pub(crate) width: usize,
@@ -37,6 +44,9 @@ impl<D: Device> CudaBackend<D> {
     /// x += the mixed results of the chosen experts.
     pub(crate) fn run_experts(&self, table: &Table, chosen: &Chosen, input: &Input<'_, D>, x: &Act<D>) -> Result<()> {
         let pairs = x.rows * chosen.top_k;
+        if table.takes_packed {
+            return self.run_packed(table, chosen, input, x);
+        }
         let inner = self.act(pairs, table.width)?;
         if table.has_wide_rows {
             return self.run_groups(table, chosen, input, inner, x);
@@ -45,7 +55,7 @@ impl<D: Device> CudaBackend<D> {
             matrices: table.matrices,
             ids: chosen.ids,
             weights: chosen.weights,
-            n: input.of(table.is_fp8[0]).address(),
+            n: self.rows_for(input, table.is_fp8[0])?.address(),
             inner: inner.address(),
             x: x.address(),
             rows: x.rows as u32,
@@ -55,8 +65,8 @@ impl<D: Device> CudaBackend<D> {
         };
         // SAFETY: chosen ids are experts of the table; all have gate and up [width, hidden], checked by the loader.
         unsafe { self.launch(ExpertGateUp(arguments), [pairs, table.width.div_ceil(4), 1], 0)? };
-        let inner = self.input(Cow::Owned(inner), table.is_fp8[1])?;
-        let arguments = ExpertsArgs { inner: inner.of(table.is_fp8[1]).address(), ..arguments };
+        let inner = Input::new(Cow::Owned(inner));
+        let arguments = ExpertsArgs { inner: self.rows_for(&inner, table.is_fp8[1])?.address(), ..arguments };
         // SAFETY: likewise; down is [hidden, width].
         unsafe { self.launch(ExpertDown(arguments), [x.rows, x.width.div_ceil(4), 1], 0) }
     }
@@ -83,7 +93,7 @@ impl<D: Device> CudaBackend<D> {
             count: at(2),
             ids: chosen.ids,
             weights: chosen.weights,
-            n: input.of(table.is_fp8[0]).address(),
+            n: self.rows_for(input, table.is_fp8[0])?.address(),
             inner: inner.address(),
             down: down.address(),
             x: x.address(),
@@ -102,8 +112,8 @@ impl<D: Device> CudaBackend<D> {
                 self.launch(GateUpFew(arguments), grid, shared)?
             }
         };
-        let inner = self.input(Cow::Owned(inner), table.is_fp8[1])?;
-        let arguments = ExpertsFewArgs { inner: inner.of(table.is_fp8[1]).address(), ..arguments };
+        let inner = Input::new(Cow::Owned(inner));
+        let arguments = ExpertsFewArgs { inner: self.rows_for(&inner, table.is_fp8[1])?.address(), ..arguments };
         let grid = [x.width.div_ceil(DOWN_COLUMNS), groups, 1];
         let shared = staged_bytes(table.width, x.rows);
         // SAFETY: likewise.
@@ -115,6 +125,42 @@ impl<D: Device> CudaBackend<D> {
             }
             self.launch(ExpertMix(arguments), [x.rows, x.width.div_ceil(256), 1], 0)
         }
+    }
+
+    /// Rows and what gate and up make of them quantised, multiplied on the tensor cores.
+    fn run_packed(&self, table: &Table, chosen: &Chosen, input: &Input<'_, D>, x: &Act<D>) -> Result<()> {
+        let pairs = x.rows * chosen.top_k;
+        if pairs == 0 {
+            return Ok(());
+        }
+        let places = match chosen.ids {
+            0 => self.one_group(pairs),
+            ids => self.places(ids, pairs, table.experts)?,
+        };
+        let packed = self.packed(&input.plain, &places, chosen.top_k)?;
+        let inner = self.act(packed.places, table.width)?;
+        let part = |index: usize, y: Address| Fp8Part { weight: table.views[index], y, bias: 0 };
+        let multiply =
+            |parts: &[Fp8Part], maps: std::ops::Range<usize>, mode, packed: &Packed<D>, places: &Places<D>| {
+                let maps = table.maps.as_ref().map(|all| &all[maps]);
+                let matrices = if chosen.ids == 0 { 0 } else { table.matrices };
+                self.multiply_packed(&Weights { parts, maps, matrices, mode, adds: false }, packed, places)
+            };
+        multiply(&[part(0, inner.address()), part(1, inner.address())], 0..2, GATE_UP, &packed, &places)?;
+        let packed = self.packed_places(&inner, &places)?;
+        let down = self.act(pairs, x.width)?;
+        multiply(&[part(2, down.address())], 2..3, DOWN, &packed, &places)?;
+        let arguments = ExpertsFewArgs {
+            weights: chosen.weights,
+            down: down.address(),
+            x: x.address(),
+            pairs: pairs as u32,
+            hidden: x.width as u32,
+            top_k: chosen.top_k as u32,
+            ..ExpertsFewArgs::default()
+        };
+        // SAFETY: down holds every pair; x is [rows, hidden].
+        unsafe { self.launch(ExpertMix(arguments), [x.rows, x.width.div_ceil(256), 1], 0) }
     }
 
     /// Groups, order and count of expert_groups.

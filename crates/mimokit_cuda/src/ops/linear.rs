@@ -1,11 +1,12 @@
 //! Linears over rows: products of the same rows together in one launch where shapes allow 16-byte loads, else the portable kernel.
 
 use crate::act::{Act, Input, Vector};
-use crate::arguments::{Linear, LinearArgs, LinearFew, LinearFewArgs, LinearOne, LinearPart};
+use crate::arguments::{Fp8Part, Linear, LinearArgs, LinearFew, LinearFewArgs, LinearOne, LinearPart};
 use crate::backend::CudaBackend;
 use crate::device::Device;
 use crate::error::Result;
 use crate::matrix::Matrix;
+use crate::ops::fp8::{self, Weights};
 
 /// As in kernels/device/few.cuh.
 pub(super) const FEW_ROWS: usize = 4;
@@ -48,9 +49,12 @@ impl<D: Device> CudaBackend<D> {
 
     fn multiply(&self, products: &[Product<'_, D>], input: &Input<D>, outs: &[Act<D>], adds: bool) -> Result<()> {
         let rows = input.plain.rows;
+        if rows > 0 && products.iter().all(|product| self.takes_packed(product.weight)) {
+            return self.multiply_quantised(products, input, outs, adds);
+        }
         let mut parts = Vec::with_capacity(products.len());
         for (Product { weight, bias }, out) in products.iter().zip(outs) {
-            let x = input.of(weight.is_fp8());
+            let x = self.rows_for(input, weight.is_fp8())?;
             assert_eq!((x.width, rows), (weight.view.cols as usize, out.rows), "the input has the weight's columns");
             parts.push(LinearPart {
                 weight: weight.view,
@@ -70,6 +74,32 @@ impl<D: Device> CudaBackend<D> {
             unsafe { self.launch(Linear(arguments), grid, 0)? };
         }
         Ok(())
+    }
+
+    /// Whether products with this weight quantise their inputs and run on the tensor cores. By the weight alone, so that a row's bits do not
+    /// depend on how many run.
+    pub(crate) fn takes_packed(&self, weight: &Matrix<D>) -> bool {
+        self.options.quantise_activations && weight.has_packed_rows()
+    }
+
+    fn multiply_quantised(
+        &self,
+        products: &[Product<'_, D>],
+        input: &Input<D>,
+        outs: &[Act<D>],
+        adds: bool,
+    ) -> Result<()> {
+        let part = |(product, out): (&Product<'_, D>, &Act<D>)| {
+            assert_eq!(input.plain.width, product.weight.view.cols as usize, "the input has the weight's columns");
+            assert_eq!(input.plain.rows, out.rows, "one result a row");
+            Fp8Part { weight: product.weight.view, y: out.address(), bias: product.bias.map_or(0, Vector::address) }
+        };
+        let parts: Vec<Fp8Part> = products.iter().zip(outs).map(part).collect();
+        let maps: Option<Vec<_>> = products.iter().map(|product| product.weight.map).collect();
+        let places = self.one_group(input.plain.rows);
+        let packed = self.packed_once(input, &places)?;
+        let weights = Weights { parts: &parts, maps: maps.as_deref(), matrices: 0, mode: fp8::LINEAR, adds };
+        self.multiply_packed(&weights, packed, &places)
     }
 
     fn multiply_few(&self, parts: &[LinearPart], cols: usize, rows: usize, adds: bool) -> Result<()> {

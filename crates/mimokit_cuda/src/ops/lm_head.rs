@@ -14,6 +14,6 @@ pub(crate) fn lm_head<D: Device>(
     eps: f32,
     head: &Matrix<D>,
 ) -> Result<Act<D>> {
-    let input = backend.normalised(x, Some(rows), norm, eps, head.is_fp8())?;
+    let input = backend.normalised(x, Some(rows), norm, eps)?;
     backend.linear(head, &input)
 }

@@ -6,6 +6,7 @@ pub(crate) mod attn_window;
 pub(crate) mod dense_ffn;
 pub(crate) mod embed;
 mod experts;
+pub(crate) mod fp8;
 pub(crate) mod linear;
 pub(crate) mod lm_head;
 pub(crate) mod moe;

@@ -16,6 +16,9 @@ pub(crate) fn moe<D: Device>(
     let chosen = Chosen { ids: routes.ids.address(), weights: routes.weights.address(), top_k: routes.top_k };
     let table = Table {
         matrices: experts.table.address(),
+        views: experts.views,
+        maps: experts.maps,
+        takes_packed: backend.options.quantise_activations && experts.has_packed_rows,
         experts: experts.count,
         width: experts.width,
         is_fp8: experts.is_fp8,

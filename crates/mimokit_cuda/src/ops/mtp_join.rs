@@ -3,7 +3,7 @@
 use mimokit_model::pass::HiddenRow;
 use mimokit_model::weights::JoinWeights;
 
-use crate::act::{Act, Cow};
+use crate::act::{Act, Cow, Input};
 use crate::arguments::{JoinArgs, JoinRows};
 use crate::backend::CudaBackend;
 use crate::device::{Device, Memory};
@@ -41,6 +41,5 @@ pub(crate) fn mtp_join<D: Device>(
     };
     // SAFETY: ids lie below the table's rows; sources name rows of `fresh` or kept rows, by the trait's contract.
     unsafe { backend.launch(JoinRows(arguments), [step.rows, 2, 1], 0)? };
-    let input = backend.input(Cow::Owned(joined), weights.join.is_fp8())?;
-    backend.linear(&weights.join, &input)
+    backend.linear(&weights.join, &Input::new(Cow::Owned(joined)))
 }

@@ -17,7 +17,6 @@ impl<D: Device> CudaBackend<D> {
         rows: Option<&[u32]>,
         weight: &Vector<D>,
         eps: f32,
-        has_fp8: bool,
     ) -> Result<Input<'static, D>> {
         let count = rows.map_or(x.rows, <[u32]>::len);
         let list = rows.map(|rows| self.words(rows)).transpose()?;
@@ -32,25 +31,27 @@ impl<D: Device> CudaBackend<D> {
         };
         // SAFETY: the rows are those of x by the trait's contract; the norm has x's width, checked when it was loaded.
         unsafe { self.launch(RmsNorm(arguments), [count, 1, 1], 0)? };
-        self.input(Cow::Owned(out), has_fp8)
+        Ok(Input::new(Cow::Owned(out)))
     }
 
-    /// Rows as the input of linears, of which some are E4M3 if `has_fp8`.
-    pub(crate) fn input<'i>(&self, plain: Cow<'i, D>, has_fp8: bool) -> Result<Input<'i, D>> {
-        let rounded = if has_fp8 && self.options.quantise_activations {
-            let out = self.act(plain.rows, plain.width)?;
-            let arguments = QuantiseArgs {
-                x: plain.address(),
-                out: out.address(),
-                width: plain.width as u32,
-                ..QuantiseArgs::default()
-            };
-            // SAFETY: both are [rows, width].
-            unsafe { self.launch(Quantise(arguments), [plain.rows, plain.width.div_ceil(GROUP), 1], 0)? };
-            Some(out)
-        } else {
-            None
+    /// What a linear reads: an E4M3 one rows rounded to E4M3 groups, if the options say so.
+    pub(crate) fn rows_for<'p>(&self, input: &'p Input<'_, D>, is_fp8: bool) -> Result<&'p Act<D>> {
+        if !is_fp8 || !self.options.quantise_activations {
+            return Ok(&input.plain);
+        }
+        if let Some(rounded) = input.rounded.get() {
+            return Ok(rounded);
+        }
+        let plain = &input.plain;
+        let out = self.act(plain.rows, plain.width)?;
+        let arguments = QuantiseArgs {
+            x: plain.address(),
+            out: out.address(),
+            width: plain.width as u32,
+            ..QuantiseArgs::default()
         };
-        Ok(Input { plain, rounded })
+        // SAFETY: both are [rows, width].
+        unsafe { self.launch(Quantise(arguments), [plain.rows, plain.width.div_ceil(GROUP), 1], 0)? };
+        Ok(input.rounded.get_or_init(|| out))
     }
 }

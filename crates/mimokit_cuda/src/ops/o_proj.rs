@@ -1,6 +1,6 @@
 //! o_proj: x += attended W_o.
 
-use crate::act::{Act, Cow};
+use crate::act::{Act, Cow, Input};
 use crate::backend::CudaBackend;
 use crate::device::Device;
 use crate::error::Result;
@@ -12,6 +12,5 @@ pub(crate) fn o_proj<D: Device>(
     weight: &Matrix<D>,
     x: &Act<D>,
 ) -> Result<()> {
-    let input = backend.input(Cow::Borrowed(attended), weight.is_fp8())?;
-    backend.linear_add(weight, &input, x)
+    backend.linear_add(weight, &Input::new(Cow::Borrowed(attended)), x)
 }

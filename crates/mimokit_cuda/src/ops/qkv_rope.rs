@@ -18,8 +18,7 @@ pub(crate) fn qkv_rope<D: Device>(
     weights: &AttentionWeights<CudaBackend<D>>,
 ) -> Result<Qkv<CudaBackend<D>>> {
     let shape = &weights.shape;
-    let has_fp8 = [&weights.q, &weights.k, &weights.v].iter().any(|matrix| matrix.is_fp8());
-    let input = backend.normalised(x, None, &weights.norm, shape.eps, has_fp8)?;
+    let input = backend.normalised(x, None, &weights.norm, shape.eps)?;
     let biases = weights.biases.as_ref();
     let product = |weight, bias| Product { weight, bias };
     let [q, k, v] = backend.linears(

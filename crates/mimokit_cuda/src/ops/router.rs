@@ -18,7 +18,7 @@ pub(crate) fn router<D: Device>(
     if shared > backend.device.shared_bytes() {
         return Err(Error::Unsupported(format!("{experts} experts are more than a block's shared memory holds")));
     }
-    let input = backend.normalised(x, None, &weights.norm, weights.eps, weights.experts.is_fp8[0])?;
+    let input = backend.normalised(x, None, &weights.norm, weights.eps)?;
     let logits = backend.linear(&weights.gate, &input)?;
     let ids = backend.device.allocate(x.rows * top_k * 4)?;
     let mix = backend.device.allocate(x.rows * top_k * 4)?;

@@ -77,7 +77,7 @@ fn check<D: Device>(arguments: &Arguments, report: &mut Report, open: impl Fn() 
 fn emulated(arguments: &Arguments, report: &mut Report) -> Result<(), String> {
     use mimokit_cuda_check::emulated::{Emulated, Order};
     line(&json!({ "device": "emulated" }));
-    check(arguments, report, || Emulated { order: Order::Forwards });
+    check(arguments, report, || Emulated { order: Order::Forwards, is_hopper: true });
     Ok(())
 }
 
