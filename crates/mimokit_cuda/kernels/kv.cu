@@ -1,4 +1,4 @@
-// kv_write: keys and values of a pass into blocks or rings, rounded to the storage type. One warp a head. Grid: (rows, kv_heads).
+// kv_write: keys and values of a pass into blocks, rings or one unit, rounded to the storage type. One warp a head. Grid: (rows, kv_heads).
 // kv_round: what storing makes of fresh keys and values, as FP32, so that chunking changes nothing. Grid: (rows, kv_heads).
 #include "device/kv.cuh"
 
@@ -7,11 +7,12 @@ KERNEL(kv_write, KvWriteArgs, 32) {
   u32 row = blockIdx.x, head = blockIdx.y;
   u32 position = args.pass.positions[row];
   // Of a span longer than the ring, only what is not overwritten at once: two warps must not write one slot.
-  if (args.is_ring && args.pass.rows_after[row] >= layer.slots) return;
-  u32 unit = args.is_ring ? args.pass.windows[row]
-                          : args.pass.blocks[args.pass.first_block[row] + position / layer.slots];
+  if (args.kind == 1 && args.pass.rows_after[row] >= layer.slots) return;
+  u32 unit = args.kind == 2   ? 0
+             : args.kind == 1 ? args.pass.windows[row]
+                              : args.pass.blocks[args.pass.first_block[row] + position / layer.slots];
   u8* base = layer_base(layer, unit);
-  u64 at = head_slot(layer, head, position % layer.slots);
+  u64 at = head_slot(layer, head, args.kind == 2 ? row : position % layer.slots);
   u64 vector = static_cast<u64>(row) * layer.kv_heads + head;
   u32 bytes = element_bytes(layer.stored);
   store_vector(args.k + vector * layer.qk_dim, layer.qk_dim, layer.stored, base + at * layer.qk_dim * bytes,

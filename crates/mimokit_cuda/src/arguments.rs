@@ -145,7 +145,7 @@ arguments! {
     }
 
     KvWriteArgs: kv_write in "kv" of 32 as KvWrite {
-        layer: KvLayer, pass: PassRows, k: Address, v: Address, is_ring: u32, reserved: u32,
+        layer: KvLayer, pass: PassRows, k: Address, v: Address, kind: u32, reserved: u32,
     }
 
     KvRoundArgs: kv_round in "kv" of 32 as KvRound {
@@ -164,6 +164,12 @@ arguments! {
         attn_split in "attn_split" of 128 as AttnSplit,
         attn_merge in "attn_split" of 128 as AttnMerge {
         attention: AttentionArgs, groups: Address, partial: Address, stats: Address, splits: u32, reserved: u32,
+    }
+
+    RowsArgs:
+        attn_rows in "attn_rows" of 256 as AttnRows,
+        attn_band in "attn_rows" of 128 as AttnBand {
+        attention: AttentionArgs, fresh: KvLayer, groups: Address,
     }
 
     RouterArgs: router in "router" of 32 as Router {

@@ -67,6 +67,22 @@ impl<D: Device> Units<D> {
     }
 }
 
+/// One unit like those of `layer`, whose slots are the rows of a pass.
+pub(crate) struct Fresh<D: Device> {
+    pub(crate) layer: KvLayer,
+    _memory: Units<D>,
+}
+
+impl<D: Device> Fresh<D> {
+    pub(crate) fn new(device: &D, layer: &KvLayer, rows: usize) -> Result<Fresh<D>> {
+        let shape =
+            KvShape { kv_heads: layer.kv_heads as usize, qk_dim: layer.qk_dim as usize, v_dim: layer.v_dim as usize };
+        let dtype = [KvDtype::F32, KvDtype::Bf16, KvDtype::Fp8][layer.stored as usize];
+        let units = Units::new(device, 1, rows, &[shape], dtype)?;
+        Ok(Fresh { layer: units.layer(0), _memory: units })
+    }
+}
+
 /// Both pools, and the hidden rows that windows keep.
 pub struct Kv<D: Device> {
     pub(crate) blocks: Units<D>,

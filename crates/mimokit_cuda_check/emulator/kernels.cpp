@@ -1,5 +1,6 @@
 // Every kernel file of mimokit_cuda as one translation unit, so that names are unique in it as they are on a device.
 #include "attn_global.cu"
+#include "attn_rows.cu"
 #include "attn_split.cu"
 #include "attn_window.cu"
 #include "embed.cu"

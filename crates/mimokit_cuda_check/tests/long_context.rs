@@ -82,9 +82,7 @@ fn numbers(count: usize, seed: u32) -> Vec<f32> {
     (0..count).map(|index| (value(index) >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-/// Attention of six and two tokens behind the contexts, and of every second of them alone.
-fn attend<B: Backend>(backend: &B, sizes: &Sizes, sinks: bool) -> Vec<f32> {
-    let weights = weights(backend, sizes, sinks);
+fn pools<B: Backend>(backend: &B, sizes: &Sizes) -> B::Kv {
     let shape = KvShape { kv_heads: sizes.kv_heads, qk_dim: sizes.qk_dim, v_dim: sizes.v_dim };
     let layout = KvLayout {
         block_tokens: BLOCK_TOKENS,
@@ -96,7 +94,13 @@ fn attend<B: Backend>(backend: &B, sizes: &Sizes, sinks: bool) -> Vec<f32> {
         kept_hidden: 0,
         hidden: 1,
     };
-    let mut kv = backend.kv_new(&layout).expect("pools");
+    backend.kv_new(&layout).expect("pools")
+}
+
+/// Attention of six and two tokens behind the contexts, and of every second of them alone.
+fn attend<B: Backend>(backend: &B, sizes: &Sizes, sinks: bool) -> Vec<f32> {
+    let weights = weights(backend, sizes, sinks);
+    let mut kv = pools(backend, sizes);
     let mut results = Vec::new();
     let every_second: &[u32] = &[1, 3, 5, 7];
     for (pass, queries) in [
@@ -141,6 +145,58 @@ fn check(sizes: &Sizes, kv: KvDtype, sinks: bool) {
         let alone = (8 + index) * width;
         assert_eq!(actual[alone..alone + width], actual[row * width..(row + 1) * width], "row {row}");
     }
+}
+
+/// A chunk of many rows behind a context, and its last rows in a step of their own: one runs in attn_rows, the other in attn_split.
+fn check_chunks(sizes: &Sizes, kv: KvDtype, sinks: bool) {
+    let options = CudaOptions { kv, quantise_activations: false };
+    let device = CudaBackend::new(Emulated { order: Order::Shuffled(2), is_hopper: false }, options);
+    let reference = Reference { kv, fp8_activations: false };
+    let (together, alone) = chunks(&device, sizes, sinks);
+    let width = sizes.heads * sizes.v_dim;
+    assert_eq!(together[together.len() - 3 * width..], alone, "{kv:?}: the same rows in chunks of 43 and of 3");
+    let (expected, _) = chunks(&reference, sizes, sinks);
+    for (row, (actual, expected)) in together.chunks(width).zip(expected.chunks(width)).enumerate() {
+        let angle = cosine(actual, expected);
+        assert!(angle > 0.999, "{kv:?} row {row}: cosine {angle}");
+    }
+}
+
+/// Rows 525 to 567 of a sequence in one pass, and rows 565 to 567 of another with the same numbers.
+fn chunks<B: Backend>(backend: &B, sizes: &Sizes, sinks: bool) -> (Vec<f32>, Vec<f32>) {
+    const CONTEXT: usize = 525;
+    let weights = weights(backend, sizes, sinks);
+    let mut pools = pools(backend, sizes);
+    let mut run = |starts: [usize; 2], rows: [usize; 2], queries: Queries<'_>| {
+        let pass = pass(starts, rows);
+        let step = backend.begin(&pass, &[Rope { dim: 2, theta: 10.0 }]).expect("a step");
+        let act = |heads: usize, dim: usize, seed: u32| {
+            // Numbers of a row are those of its position, in both sequences.
+            let of = |position: &u32| numbers(heads * dim, seed + 16 * position);
+            let values: Vec<f32> = pass.positions.iter().flat_map(of).map(|x| 2.0 * x).collect();
+            backend.write(&values, heads * dim).expect("rows")
+        };
+        let qkv = Qkv {
+            q: act(sizes.heads, sizes.qk_dim, 1),
+            k: act(sizes.kv_heads, sizes.qk_dim, 2),
+            v: act(sizes.kv_heads, sizes.v_dim, 3),
+        };
+        let out = backend.attn_global(&step, &qkv, &weights, &mut pools, 0, queries).expect("attention");
+        backend.read(&out).expect("numbers")
+    };
+    run([0, 0], [CONTEXT, CONTEXT + 40], Queries::Rows(&[]));
+    let out = run([CONTEXT, CONTEXT + 40], [43, 3], Queries::All);
+    let cut = 43 * sizes.heads * sizes.v_dim;
+    (out[..cut].to_vec(), out[cut..].to_vec())
+}
+
+#[test]
+fn many_rows_have_the_bits_of_few() {
+    let sizes = Sizes { heads: 8, kv_heads: 2, qk_dim: 48, v_dim: 32 };
+    check_chunks(&sizes, KvDtype::Bf16, true);
+    check_chunks(&sizes, KvDtype::Fp8, false);
+    let sizes = Sizes { heads: 16, kv_heads: 1, qk_dim: 192, v_dim: 128 };
+    check_chunks(&sizes, KvDtype::Bf16, false);
 }
 
 #[test]

@@ -91,8 +91,8 @@ struct KvWriteArgs {
   PassRows pass;
   const float* k;       // [rows, kv_heads * qk_dim]
   const float* v;       // [rows, kv_heads * v_dim]
-  /// 1: a ring, of which the last `slots` rows of a span are written; 0: blocks.
-  u32 is_ring;
+  /// 0: blocks; 1: a ring, of which the last `slots` rows of a span are written; 2: one unit, whose slots are the pass's rows.
+  u32 kind;
   u32 reserved;
 };
 
@@ -130,6 +130,14 @@ struct SplitArgs {
   float* stats;         // [queries, heads, splits, 2]: maximum, denominator
   u32 splits;
   u32 reserved;
+};
+
+/// attn_rows and attn_band; `fresh_k` and `fresh_v` are not used.
+struct RowsArgs {
+  AttentionArgs attention;
+  /// attn_band: the pass's own keys and values, one unit, a slot a row.
+  KvLayer fresh;
+  const u32* groups;    // [groups, 2]: as of SplitArgs
 };
 
 struct RouterArgs {

@@ -26,6 +26,24 @@ DEVICE void mma_half(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/// Four 8 x 8 matrices of 16-bit elements from shared memory: lane l names row l % 8 of matrix l / 8, of 16 bytes; a lane gets of each the pair of
+/// columns 2 * inner of row `group`.
+DEVICE void load_matrices(u32 (&to)[4], const u8* row) {
+  u32 at = static_cast<u32>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(at)
+               : "memory");
+}
+/// The same with rows and columns turned: a lane gets rows 2 * inner and the next of column `group`.
+DEVICE void load_matrices_turned(u32 (&to)[4], const u8* row) {
+  u32 at = static_cast<u32>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
+               : "r"(at)
+               : "memory");
+}
+
 /// Starts copying 16 bytes from global to shared memory.
 DEVICE void copy_wide_async(void* to, const void* from) {
   u32 shared = static_cast<u32>(__cvta_generic_to_shared(to));
@@ -70,6 +88,28 @@ DEVICE void mma_bf16(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
 }
 DEVICE void mma_half(float (&d)[4], const u32 (&a)[4], const u32 (&b)[2]) {
   mma_16x8x16(d, a, b, [](u32 word, u32 half) { return half_to_float(static_cast<u16>(half ? word >> 16 : word)); });
+}
+
+/// `element(rows, lane)` is what a lane gets of a matrix with these eight rows.
+template <class Element>
+DEVICE void load_8x8(u32 (&to)[4], const u8* row, const Element& element) {
+  emulator::aligned(row, 16);
+  const std::uint64_t* places = emulator::exchange(reinterpret_cast<std::uint64_t>(row));
+  const u16* rows[32];
+  for (u32 lane = 0; lane < 32; lane++) rows[lane] = reinterpret_cast<const u16*>(places[lane]);
+  for (u32 matrix = 0; matrix < 4; matrix++) to[matrix] = element(rows + 8 * matrix, emulator::current->lane);
+}
+DEVICE void load_matrices(u32 (&to)[4], const u8* row) {
+  load_8x8(to, row, [](const u16* const* rows, u32 lane) {
+    const u16* pair = rows[lane / 4] + 2 * (lane % 4);
+    return static_cast<u32>(pair[0]) | static_cast<u32>(pair[1]) << 16;
+  });
+}
+DEVICE void load_matrices_turned(u32 (&to)[4], const u8* row) {
+  load_8x8(to, row, [](const u16* const* rows, u32 lane) {
+    u32 first = 2 * (lane % 4), column = lane / 4;
+    return static_cast<u32>(rows[first][column]) | static_cast<u32>(rows[first + 1][column]) << 16;
+  });
 }
 
 DEVICE void copy_wide_async(void* to, const void* from) { store_wide(to, load_wide(from)); }

@@ -3,7 +3,7 @@
 use mimokit_model::backend::{Qkv, Queries};
 use mimokit_model::weights::AttentionWeights;
 
-use super::attn_split::{attend_split, fits};
+use super::attn_rows::{attend_blocks, fits};
 use crate::act::Act;
 use crate::arguments::{AttentionArgs, AttnGlobal, KvWrite, KvWriteArgs};
 use crate::backend::CudaBackend;
@@ -29,10 +29,10 @@ pub(crate) fn attn_global<D: Device>(
         KvWriteArgs { layer, pass: step.pass, k: qkv.k.address(), v: qkv.v.address(), ..KvWriteArgs::default() };
     // SAFETY: every row's position has a block of its span, checked in StepBatch::rows.
     unsafe { backend.launch(KvWrite(write), [step.rows, layer.kv_heads as usize, 1], 0)? };
-    let arguments = AttentionArgs { layer, q: qkv.q.address(), ..AttentionArgs::default() };
     if fits(&layer, weights.shape.heads) {
-        return attend_split(backend, step, weights, arguments, queries);
+        return attend_blocks(backend, step, weights, &qkv.q, layer, queries);
     }
+    let arguments = AttentionArgs { layer, q: qkv.q.address(), ..AttentionArgs::default() };
     attend(backend, step, weights, arguments, queries, |arguments, grid, shared| {
         // SAFETY: the blocks of the spans hold all positions up to the rows' own; queries are rows of the pass.
         unsafe { backend.launch(AttnGlobal(arguments), grid, shared) }

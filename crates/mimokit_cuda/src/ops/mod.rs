@@ -1,6 +1,7 @@
 //! One file per op of `mimokit_model::Backend`: which kernels it launches, on which grid.
 
 pub(crate) mod attn_global;
+mod attn_rows;
 mod attn_split;
 pub(crate) mod attn_window;
 pub(crate) mod dense_ffn;
