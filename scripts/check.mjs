@@ -23,6 +23,7 @@ const checks = {
   packed: script('check-packed.ts'),
   ...(host && {
     aarch64: script('check-aarch64.mjs'),
+    cuda: script('check-cuda.mjs'),
     rustfmt: ['cargo', ['fmt', '--all', '--check']],
     clippy: [
       'cargo',

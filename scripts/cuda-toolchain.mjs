@@ -14,8 +14,9 @@ const nvcc = join(cache, 'home', 'bin', 'nvcc');
 const installed = once('cuda-toolchain', hashOf([requirements]), () => {
   rmSync(cache, { recursive: true, force: true });
   mkdirSync(cache, { recursive: true });
-  const flags = ['--quiet', '--no-deps', '--no-compile', '--only-binary=:all:', '--require-hashes'];
-  run('python3', ['-m', 'pip', 'install', ...flags, '--target', join(cache, 'site'), '-r', requirements]);
+  // A machine without a network is to hear so soon.
+  const flags = ['--quiet', '--retries=0', '--timeout=15', '--no-deps', '--no-compile', '--only-binary=:all:'];
+  run('python3', ['-m', 'pip', 'install', ...flags, '--require-hashes', '--target', join(cache, 'site'), '-r', requirements]);
   symlinkSync(join('site', 'nvidia', 'cu13'), join(cache, 'home'));
 });
 if (!existsSync(nvcc)) fail(`cuda-toolchain: ${nvcc} is missing; remove .cache/cuda-toolchain.stamp and try again.`);

@@ -46,6 +46,10 @@ impl<D: Device> CudaBackend<D> {
         &self.device
     }
 
+    pub fn options(&self) -> CudaOptions {
+        self.options
+    }
+
     pub(crate) fn act(&self, rows: usize, width: usize) -> error::Result<Act<D>> {
         Ok(Act { rows, width, memory: self.device.allocate(rows * width * 4)? })
     }

@@ -3,6 +3,7 @@
 #[cfg(feature = "driver")]
 pub mod bench;
 pub mod checks;
+pub mod cut;
 #[cfg(emulated)]
 pub mod emulated;
 pub mod report;

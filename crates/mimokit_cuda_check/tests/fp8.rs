@@ -116,10 +116,13 @@ fn check(name: &str, rows: usize, hidden: usize, on: &On<'_>) {
     }
 }
 
+/// What a backend makes of rows.
+type Op<B> = dyn Fn(&B, &[f32]) -> Vec<f32>;
+
 /// The op on either backend.
 struct On<'o> {
-    reference: &'o dyn Fn(&Reference, &[f32]) -> Vec<f32>,
-    device: &'o dyn Fn(&CudaBackend<Emulated>, &[f32]) -> Vec<f32>,
+    reference: &'o Op<Reference>,
+    device: &'o Op<CudaBackend<Emulated>>,
 }
 
 fn check_moe(rows: usize, sizes: Sizes) {

@@ -1,5 +1,6 @@
 //! A GPU through its driver: libcuda is looked for at run time, the embedded images are loaded, everything runs on one stream.
 
+mod profile;
 mod report;
 mod staging;
 mod tensor_map;
@@ -32,6 +33,8 @@ pub struct Gpu {
     target: &'static str,
     shared_bytes: usize,
     multiprocessors: usize,
+    /// While somebody profiles.
+    launches: Mutex<Option<Vec<profile::Timed>>>,
 }
 
 impl Drop for Gpu {
@@ -160,6 +163,7 @@ impl Gpu {
             // A KiB is left for what kernels name statically.
             shared_bytes: (shared as usize).saturating_sub(1 << 10),
             multiprocessors: multiprocessors as usize,
+            launches: Mutex::new(None),
         })
     }
 
@@ -276,15 +280,17 @@ impl Device for Gpu {
                 result::function::set_function_attribute(function, most, shared_bytes as i32)
                     .map_err(|error| failure(kernel.name, error))?;
             }
-            result::launch_kernel(
-                function,
-                (x, y, z),
-                (kernel.threads, 1, 1),
-                shared_bytes as u32,
-                self.inner.stream,
-                &mut parameters,
-            )
-            .map_err(|error| failure(kernel.name, error))
+            self.timed(kernel.name, || {
+                result::launch_kernel(
+                    function,
+                    (x, y, z),
+                    (kernel.threads, 1, 1),
+                    shared_bytes as u32,
+                    self.inner.stream,
+                    &mut parameters,
+                )
+                .map_err(|error| failure(kernel.name, error))
+            })
         }
     }
 

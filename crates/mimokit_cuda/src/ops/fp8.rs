@@ -35,8 +35,8 @@ impl TileRows {
     /// For groups of about `rows` rows.
     fn for_rows(rows: usize, is_hopper: bool) -> TileRows {
         match rows {
-            ..=16 => TileRows::N16,
-            ..=64 => TileRows::N64,
+            0..=16 => TileRows::N16,
+            17..=64 => TileRows::N64,
             _ if is_hopper => TileRows::N128,
             _ => TileRows::N64,
         }

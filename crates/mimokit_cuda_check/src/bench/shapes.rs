@@ -7,7 +7,7 @@ use mimokit_model::Result;
 use mimokit_model::backend::{Backend, ExpertSource, Qkv};
 use mimokit_model::kv::{KvLayout, KvShape};
 use mimokit_model::pass::{Pass, Rope, Span};
-use mimokit_model::weights::{AttentionShape, AttentionWeights, MoeWeights};
+use mimokit_model::weights::{AttentionShape, AttentionWeights, FfnWeights, MoeWeights};
 
 type Cuda = CudaBackend<Gpu>;
 
@@ -18,6 +18,13 @@ const BLOCK_TOKENS: usize = 32;
 /// Gate, up and down of one expert.
 pub(super) const EXPERT_BYTES: f64 = 3.0 * 4096.0 * 2048.0;
 pub(super) const ROUTER_BYTES: f64 = 256.0 * 4096.0 * 4.0;
+/// q, k and v of a sliding layer.
+pub(super) const QKV_BYTES: f64 = 4096.0 * (64.0 * 192.0 + 8.0 * 320.0);
+pub(super) const O_BYTES: f64 = 8192.0 * 4096.0 * 2.0;
+pub(super) const HEAD_BYTES: f64 = 152_576.0 * 4096.0 * 2.0;
+/// The dense feed-forward of an MTP head.
+pub(super) const FFN_BYTES: f64 = 3.0 * 4096.0 * 16_384.0;
+const DENSE: usize = 16_384;
 
 pub(super) struct Bench<'b> {
     pub(super) backend: &'b Cuda,
@@ -33,7 +40,7 @@ pub(super) fn all(rows: usize) -> Vec<u32> {
 impl Bench<'_> {
     pub(super) fn new(backend: &Cuda) -> Bench<'_> {
         // Exponents stay below E4M3's largest, and BF16 made of such bytes stays small.
-        let bytes = (0..12_288 * HIDDEN).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8 & 0xbf);
+        let bytes = (0..DENSE * HIDDEN).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 24) as u8 & 0xbf);
         Bench { backend, bytes: SharedBytes::owned(bytes.collect()) }
     }
 
@@ -68,6 +75,22 @@ impl Bench<'_> {
 
     pub(super) fn norm(&self) -> Result<Vector<Gpu>> {
         self.backend.upload_vector(&[1.0; HIDDEN])
+    }
+
+    /// Whether this backend quantises activations.
+    pub(super) fn quantises(&self) -> bool {
+        self.backend.options().quantise_activations
+    }
+
+    /// A dense feed-forward, as MTP heads have.
+    pub(super) fn ffn(&self) -> Result<FfnWeights<Cuda>> {
+        Ok(FfnWeights {
+            norm: self.norm()?,
+            eps: 1e-5,
+            gate: self.backend.upload_matrix(&self.fp8(DENSE, HIDDEN))?,
+            up: self.backend.upload_matrix(&self.fp8(DENSE, HIDDEN))?,
+            down: self.backend.upload_matrix(&self.fp8(HIDDEN, DENSE))?,
+        })
     }
 
     pub(super) fn head(&self) -> Result<Matrix<Gpu>> {

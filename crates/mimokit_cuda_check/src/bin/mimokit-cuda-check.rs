@@ -2,6 +2,8 @@
 //! Prints JSON lines and exits with 1 when a check failed, 3 when there is no device.
 //!
 //! mimokit-cuda-check [--emulated] [--gpu N] [--checkpoint DIR]... [--only WORDS] [--bench]
+//! mimokit-cuda-check --cut FROM TO --layers N --vocab N
+//! The second form writes the first layers and ids of a checkpoint, for --checkpoint on a machine that the whole cannot be carried to.
 //! MIMOKIT_FIXTURES names the unpacked fixtures when they are not where this was built.
 
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use mimokit_cuda::device::Device;
 use mimokit_cuda::{CudaBackend, CudaOptions};
 use mimokit_cuda_check::checks;
+use mimokit_cuda_check::cut::cut;
 use mimokit_cuda_check::report::{Report, line};
 use mimokit_reference::goldens::Setup;
 use serde_json::json;
@@ -21,6 +24,9 @@ struct Arguments {
     checkpoints: Vec<PathBuf>,
     only: Option<String>,
     bench: bool,
+    cut: Option<[PathBuf; 2]>,
+    layers: usize,
+    vocab: usize,
 }
 
 fn main() -> ExitCode {
@@ -28,11 +34,21 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(problem) => {
             eprintln!(
-                "{problem}\nusage: mimokit-cuda-check [--emulated] [--gpu N] [--checkpoint DIR]... [--only WORDS] [--bench]"
+                "{problem}\nusage: mimokit-cuda-check [--emulated] [--gpu N] [--checkpoint DIR]... [--only WORDS] [--bench]\n       \
+                 mimokit-cuda-check --cut FROM TO --layers N --vocab N"
             );
             return ExitCode::from(2);
         }
     };
+    if let Some([from, to]) = &arguments.cut {
+        return match cut(from, to, arguments.layers, arguments.vocab) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => {
+                eprintln!("{problem}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let mut report = Report { only: arguments.only.clone(), ..Report::default() };
     let ran = if arguments.emulated { emulated(&arguments, &mut report) } else { gpu(&arguments, &mut report) };
     if let Err(problem) = ran {
@@ -47,10 +63,14 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut arguments = Arguments::default();
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+        let number = |text: String| text.parse().map_err(|_| format!("{text} is no number"));
         match word.as_str() {
             "--emulated" => arguments.emulated = true,
             "--bench" => arguments.bench = true,
-            "--gpu" => arguments.gpu = value()?.parse().map_err(|_| "--gpu needs a number".to_string())?,
+            "--gpu" => arguments.gpu = number(value()?)?,
+            "--cut" => arguments.cut = Some([value()?.into(), value()?.into()]),
+            "--layers" => arguments.layers = number(value()?)?,
+            "--vocab" => arguments.vocab = number(value()?)?,
             "--checkpoint" => arguments.checkpoints.push(value()?.into()),
             "--only" => arguments.only = Some(value()?),
             other => return Err(format!("{other} is not known")),
