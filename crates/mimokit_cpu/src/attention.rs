@@ -84,6 +84,7 @@ impl<E: Element> Heads<'_, E> {
                 q[dim * H + h] = x * lift;
             }
         }
+        // [v_stride / 16, H, 16]
         let mut running = buffer(H * store.v_stride);
         running.fill(0.0);
         // With a sink the denominator starts as exp(sink - sink); without one, as nothing.
@@ -101,8 +102,10 @@ impl<E: Element> Heads<'_, E> {
                 break;
             }
             let mut at = 0;
-            for piece in segment.pieces(self.ask.runs) {
-                scores::<S, E, H>(simd, &store, piece, &q, scale, &mut weights, at);
+            let mut parts = segment.pieces(self.ask.runs).peekable();
+            while let Some(piece) = parts.next() {
+                let next = parts.peek().copied().or_else(|| pieces.upcoming());
+                scores::<S, E, H>(simd, &store, (piece, next), &q, scale, &mut weights, at);
                 at += piece.count;
             }
             let mut keep = [0.0; H];
@@ -130,26 +133,31 @@ impl<E: Element> Heads<'_, E> {
                 let mut sums = [simd.zero(); H];
                 let mut at = 0;
                 for piece in segment.pieces(self.ask.runs) {
-                    for slot in piece.first_slot..piece.first_slot + piece.count {
-                        let value = E::load(simd, store.value(piece.store, slot, chunk));
+                    assert!(at + piece.count <= SEGMENT);
+                    let slots = piece.first_slot..piece.first_slot + piece.count;
+                    for value in store.values(piece.store, slots).chunks_exact(store.v_stride * E::BYTES) {
+                        let value = E::load(simd, &value[chunk * LANES * E::BYTES..][..LANES * E::BYTES]);
                         for h in 0..H {
-                            sums[h] = simd.fma(simd.splat(weights[h][at]), value, sums[h]);
+                            // SAFETY: a piece has `count` values, and its weights are in a segment's, as asserted.
+                            let weight = unsafe { *weights[h].get_unchecked(at) };
+                            sums[h] = simd.fma(simd.splat(weight), value, sums[h]);
                         }
                         at += 1;
                     }
                 }
+                let lanes = running[chunk * LANES * H..][..LANES * H].as_chunks_mut::<LANES>().0;
                 for h in 0..H {
-                    let lanes = &mut running[h * store.v_stride + chunk * LANES..][..LANES];
-                    let lanes: &mut [f32; LANES] = lanes.try_into().expect("sixteen floats");
-                    let old = simd.mul(simd.load(lanes), simd.splat(keep[h]));
-                    simd.store(simd.fma(sums[h], simd.splat(add[h]), old), lanes);
+                    let old = simd.mul(simd.load(&lanes[h]), simd.splat(keep[h]));
+                    simd.store(simd.fma(sums[h], simd.splat(add[h]), old), &mut lanes[h]);
                 }
             }
         }
         for h in 0..H {
             let out = &mut self.ask.out[(first + h) * store.v_dim..][..store.v_dim];
-            for (out, x) in out.iter_mut().zip(&running[h * store.v_stride..]) {
-                *out = x / total[h] * lift;
+            for (chunk, out) in out.chunks_mut(LANES).enumerate() {
+                for (out, x) in out.iter_mut().zip(&running[(chunk * H + h) * LANES..]) {
+                    *out = x / total[h] * lift;
+                }
             }
         }
         H
@@ -165,12 +173,14 @@ fn merge_exponents(keep: f32, add: f32) -> [f32; LANES] {
     lanes
 }
 
-/// Scores of one piece's keys into `scores[..][at ..]`: sixteen keys at a time, summed over dims in order.
+/// Scores of one piece's keys into `scores[..][at ..]`: sixteen keys at a time, summed over dims in order. While they are summed, the
+/// tile's values and the keys of the next one, maybe that of the piece `next`, are asked for: blocks lie anywhere, and one is too
+/// short for the processor to foresee.
 #[inline(always)]
 fn scores<S: Simd, E: Element, const H: usize>(
     simd: S,
     store: &HeadStore,
-    piece: Run<'_>,
+    (piece, next): (Run<'_>, Option<Run<'_>>),
     q: &[f32],
     scale: f32,
     scores: &mut [[f32; SEGMENT]; H],
@@ -180,15 +190,27 @@ fn scores<S: Simd, E: Element, const H: usize>(
     for tile in piece.first_slot / LANES..end.div_ceil(LANES) {
         let from = piece.first_slot.max(tile * LANES);
         let to = end.min((tile + 1) * LANES);
-        for slot in from..to {
-            // Needed next, and read in an order that the processor does not foresee.
-            store.prefetch_value(simd, piece.store, slot);
+        let keys = store.tile(piece.store, tile);
+        let later = match next {
+            Some(next) if to == end => store.tile(next.store, next.first_slot / LANES),
+            _ if (tile + 1) * LANES < end => store.tile(piece.store, tile + 1),
+            _ => keys,
+        };
+        let values = store.values(piece.store, from..to);
+        let mut factors = simd.splat(scale);
+        if store.dtype == KvDtype::Fp8 {
+            factors = simd.mul(factors, simd.f32(store.key_scales(piece.store, tile * LANES)));
         }
         let mut sums = [simd.zero(); H];
-        let keys = store.tile(piece.store, tile);
         let lines = store.qk_dim / 4;
         let (q_lines, q_rest) = q.split_at(lines * 4 * H);
-        for (keys, q) in keys.chunks_exact(LINE * E::BYTES).zip(q_lines.chunks_exact(4 * H)) {
+        for (line, (keys, q)) in keys.chunks_exact(LINE * E::BYTES).zip(q_lines.chunks_exact(4 * H)).enumerate() {
+            for ahead in (line * LINE * E::BYTES..(line + 1) * LINE * E::BYTES).step_by(64) {
+                simd.prefetch_far(later.as_ptr().wrapping_add(ahead));
+                if ahead < values.len() {
+                    simd.prefetch_far(values.as_ptr().wrapping_add(ahead));
+                }
+            }
             for (keys, q) in E::load_line(simd, keys).into_iter().zip(q.as_chunks::<H>().0) {
                 for h in 0..H {
                     sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
@@ -202,18 +224,16 @@ fn scores<S: Simd, E: Element, const H: usize>(
                 sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
             }
         }
-        let first = at + from - piece.first_slot;
+        // A loop of its own, short enough to be unrolled: sums that are indexed by a counter would not stay in registers above.
+        let mut all = [[0.0; LANES]; H];
         for h in 0..H {
-            let mut lanes = simd.mul(sums[h], simd.splat(scale));
-            if store.dtype == KvDtype::Fp8 {
-                lanes = simd.mul(lanes, simd.f32(store.key_scales(piece.store, tile * LANES)));
-            }
-            if to - from == LANES {
-                simd.store(lanes, scores[h][first..].first_chunk_mut().expect("sixteen scores"));
-            } else {
-                let mut all = [0.0; LANES];
-                simd.store(lanes, &mut all);
-                scores[h][first..][..to - from].copy_from_slice(&all[from - tile * LANES..][..to - from]);
+            simd.store(simd.mul(sums[h], factors), &mut all[h]);
+        }
+        let first = at + from - piece.first_slot;
+        for (scores, all) in scores.iter_mut().zip(&all) {
+            match scores[first..].first_chunk_mut() {
+                Some(scores) if to - from == LANES => *scores = *all,
+                _ => scores[first..][..to - from].copy_from_slice(&all[from - tile * LANES..][..to - from]),
             }
         }
     }
@@ -294,6 +314,12 @@ struct Segment {
 impl<'a> Pieces<'a> {
     fn new(runs: &'a [Run<'a>]) -> Pieces<'a> {
         Pieces { runs, run: 0, offset: 0 }
+    }
+
+    /// What the segment after those handed out begins with.
+    fn upcoming(&self) -> Option<Run<'a>> {
+        let run = self.runs.get(self.run)?;
+        Some(Run { first_slot: run.first_slot + self.offset, count: run.count - self.offset, ..*run })
     }
 
     fn next_segment(&mut self) -> Segment {

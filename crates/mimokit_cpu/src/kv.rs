@@ -1,7 +1,8 @@
 //! Pools of keys and values in host memory: blocks of the global layers, windows of the sliding layers and MTP heads.
 //!
-//! One head's store keeps keys sixteen positions to a tile, `[tile][dim][16]`, so that a score needs no sum across lanes, and
-//! values `[position][dim]`. All stores of a block (or window) lie together: copying one is one memcpy. Memory is reserved
+//! One head's store keeps keys sixteen positions to a tile, `[tile][dim][16]`, so that a score needs no sum across lanes; BF16 and FP8
+//! dims, two and four, share 32 bits, `[tile][dim / 2][16][2]`, so that shifts and masks widen them. Values lie
+//! `[position][dim]`. All stores of a block (or window) lie together: copying one is one memcpy. Memory is reserved
 //! zeroed and becomes resident when first written.
 
 use std::ops::{Deref, DerefMut};
@@ -11,7 +12,7 @@ use mimokit_model::kv::{KvCopy, KvDtype, KvLayout, KvShape};
 use mimokit_model::{Error, Result};
 
 use crate::fp8;
-use crate::simd::{LANES, Simd};
+use crate::simd::LANES;
 
 /// Where the parts of one head's store lie, counted from its start.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct HeadStore {
     /// v_dim padded to whole vectors.
     pub(crate) v_stride: usize,
     element: usize,
+    /// Dims that share 32 bits of a tile: `linear::Element::NEIGHBOURS`.
+    neighbours: usize,
     key_scales: usize,
     values: usize,
     value_scales: usize,
@@ -43,7 +46,18 @@ impl HeadStore {
         let value_scales = values + slots * v_stride * element;
         let bytes = value_scales + scales;
         let (qk_dim, v_dim) = (shape.qk_dim, shape.v_dim);
-        HeadStore { dtype, qk_dim, v_dim, v_stride, element, key_scales, values, value_scales, bytes }
+        HeadStore {
+            dtype,
+            qk_dim,
+            v_dim,
+            v_stride,
+            element,
+            neighbours: 4 / element,
+            key_scales,
+            values,
+            value_scales,
+            bytes,
+        }
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -57,19 +71,11 @@ impl HeadStore {
         &store[tile * bytes..][..bytes]
     }
 
-    /// Sixteen dims of the value in `slot`.
+    /// The values in `slots`.
     #[inline(always)]
-    pub(crate) fn value<'a>(&self, store: &'a [u8], slot: usize, chunk: usize) -> &'a [u8] {
-        &store[self.values + (slot * self.v_stride + chunk * LANES) * self.element..][..LANES * self.element]
-    }
-
-    /// Asks for the value in `slot`.
-    #[inline(always)]
-    pub(crate) fn prefetch_value<S: Simd>(&self, simd: S, store: &[u8], slot: usize) {
+    pub(crate) fn values<'a>(&self, store: &'a [u8], slots: std::ops::Range<usize>) -> &'a [u8] {
         let bytes = self.v_stride * self.element;
-        for line in store[self.values + slot * bytes..][..bytes].chunks(64) {
-            simd.prefetch(line.as_ptr());
-        }
+        &store[self.values + slots.start * bytes..self.values + slots.end * bytes]
     }
 
     /// What the stored value in `slot` is to be multiplied by.
@@ -103,11 +109,18 @@ impl HeadStore {
 
     /// Rounds and stores key and value of one position.
     pub(crate) fn write(&self, store: &mut [u8], slot: usize, key: &[f32], value: &[f32]) {
-        let (tile, lane) = (slot / LANES, slot % LANES);
-        let key_at = |dim: usize| ((tile * self.qk_dim + dim) * LANES + lane) * self.element;
-        self.write_vector(store, key, self.key_scales + 4 * slot, key_at);
+        self.write_vector(store, key, self.key_scales + 4 * slot, |dim| self.key_at(slot, dim));
         let value_at = |dim: usize| self.values + (slot * self.v_stride + dim) * self.element;
         self.write_vector(store, value, self.value_scales + 4 * slot, value_at);
+    }
+
+    /// Where dim `dim` of the key in `slot` lies. Four dims of a tile are a line, in which neighbours share 32 bits; what is left of
+    /// the dims is `[dim][16]`.
+    #[inline(always)]
+    fn key_at(&self, slot: usize, dim: usize) -> usize {
+        let neighbours = if dim < self.qk_dim / 4 * 4 { self.neighbours } else { 1 };
+        let start = (slot / LANES * self.qk_dim + dim / neighbours * neighbours) * LANES;
+        (start + slot % LANES * neighbours + dim % neighbours) * self.element
     }
 
     fn write_vector(&self, store: &mut [u8], vector: &[f32], scale_at: usize, at: impl Fn(usize) -> usize) {
@@ -136,8 +149,7 @@ impl HeadStore {
     pub(crate) fn copy_slot(&self, from: &[u8], from_store: &HeadStore, from_slot: usize, to: &mut [u8], slot: usize) {
         let element = self.element;
         for dim in 0..self.qk_dim {
-            let source = ((from_slot / LANES * self.qk_dim + dim) * LANES + from_slot % LANES) * element;
-            let target = ((slot / LANES * self.qk_dim + dim) * LANES + slot % LANES) * element;
+            let (source, target) = (self.key_at(from_slot, dim), self.key_at(slot, dim));
             to[target..target + element].copy_from_slice(&from[source..source + element]);
         }
         let source = from_store.values + from_slot * self.v_stride * element;

@@ -63,7 +63,7 @@ fn fold(level: Level, bytes: &[u8]) -> u64 {
     match level {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level was detected.
-        Level::Avx512 | Level::Avx512Vbmi | Level::Avx2 => unsafe { x86::fold(bytes) },
+        Level::Avx512 | Level::Avx2 => unsafe { x86::fold(bytes) },
         _ => bytes.as_chunks::<8>().0.iter().fold(0, |sum, word| sum ^ u64::from_ne_bytes(*word)),
     }
 }
@@ -78,7 +78,7 @@ pub fn multiply_adds(level: Level, threads: usize) -> f64 {
     let work = || match level {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: callers pass levels that are available.
-        Level::Avx512 | Level::Avx512Vbmi => black_box(unsafe { x86::multiply_adds_512(ROUNDS) }),
+        Level::Avx512 => black_box(unsafe { x86::multiply_adds_512(ROUNDS) }),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
         Level::Avx2 => black_box(unsafe { x86::multiply_adds_256(ROUNDS) }),
@@ -87,7 +87,7 @@ pub fn multiply_adds(level: Level, threads: usize) -> f64 {
         _ => 0.0,
     };
     let lanes = match level {
-        Level::Avx512 | Level::Avx512Vbmi => 16,
+        Level::Avx512 => 16,
         Level::Avx2 => 8,
         Level::Neon => 4,
         Level::Scalar => 0,

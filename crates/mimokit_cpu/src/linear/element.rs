@@ -1,4 +1,4 @@
-//! Stored elements of a weight: how sixteen of them, or sixty-four, become lanes.
+//! Stored elements of a weight: how sixteen of them, or sixty-four, become lanes, and which lane is whose.
 
 use crate::simd::{LANES, Simd};
 
@@ -8,16 +8,19 @@ pub(crate) const LINE: usize = 4 * LANES;
 /// One storage type. `load` takes exactly `BYTES * 16` bytes, `load_line` four times as many.
 pub(crate) trait Element {
     const BYTES: usize;
+    /// How many neighbours of a line share a lane: as many as fill 32 bits, so that masks and shifts spread them.
+    const NEIGHBOURS: usize = 4 / Self::BYTES;
+    /// Sixteen elements, lane after lane.
     fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V;
-    /// Sixty-four elements in order; some instruction sets decode so many at a lower price.
-    #[inline(always)]
-    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
-        let mut vectors = [simd.zero(); 4];
-        for (i, vector) in vectors.iter_mut().enumerate() {
-            *vector = Self::load(simd, &line[i * LANES * Self::BYTES..][..LANES * Self::BYTES]);
-        }
-        vectors
-    }
+    /// Sixty-four elements; element i is where `place_in_line` says.
+    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4];
+}
+
+/// Where element `element` of a line is among the 64 lanes of `Element::load_line`.
+#[inline(always)]
+pub(crate) fn place_in_line(neighbours: usize, element: usize) -> usize {
+    let (group, element) = (element / (LANES * neighbours), element % (LANES * neighbours));
+    (group * neighbours + element % neighbours) * LANES + element / neighbours
 }
 
 /// E4M3, as the value times 2^-120 (`simd::E4M3_LIFT`, twice, undoes it).
@@ -33,7 +36,7 @@ impl Element for E4m3 {
     }
     #[inline(always)]
     fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
-        simd.e4m3_line(exactly(line))
+        simd.e4m3_fours(exactly(line))
     }
 }
 
@@ -43,6 +46,12 @@ impl Element for Bf16 {
     fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
         simd.bf16(exactly(sixteen))
     }
+    #[inline(always)]
+    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
+        let [a, b] = simd.bf16_pairs(exactly(&line[..64]));
+        let [c, d] = simd.bf16_pairs(exactly(&line[64..]));
+        [a, b, c, d]
+    }
 }
 
 impl Element for F32 {
@@ -50,6 +59,14 @@ impl Element for F32 {
     #[inline(always)]
     fn load<S: Simd>(simd: S, sixteen: &[u8]) -> S::V {
         simd.f32(exactly(sixteen))
+    }
+    #[inline(always)]
+    fn load_line<S: Simd>(simd: S, line: &[u8]) -> [S::V; 4] {
+        let mut vectors = [simd.zero(); 4];
+        for (vector, part) in vectors.iter_mut().zip(line.chunks_exact(4 * LANES)) {
+            *vector = Self::load(simd, part);
+        }
+        vectors
     }
 }
 
@@ -63,7 +80,7 @@ pub(crate) fn load_short<S: Simd, E: Element>(simd: S, bytes: &[u8]) -> S::V {
 
 #[inline(always)]
 fn exactly<const N: usize>(bytes: &[u8]) -> &[u8; N] {
-    bytes.try_into().expect("sixteen elements")
+    bytes.try_into().expect("as many elements")
 }
 
 /// Sixteen floats of a slice whose length is a multiple of sixteen.

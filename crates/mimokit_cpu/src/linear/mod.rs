@@ -33,7 +33,7 @@ const MANY: usize = 6;
 /// Columns summed in one go, see few.rs: long enough to cost little, short enough that several can be in flight.
 const SEGMENT: usize = BLOCK;
 /// Weight bytes worth handing to a thread.
-const TASK_BYTES: usize = 256 * 1024;
+const TASK_BYTES: usize = 1024 * 1024;
 
 /// A weight in the bytes of its checkpoint.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::buffers::Floats;
 use crate::fp8;
 use crate::int8::Rows8;
 use crate::linear::Matrix;
+use crate::linear::element::{Bf16, E4m3, Element, LINE, place_in_line};
 use crate::simd::{E4M3_LIFT, LANES};
 
 /// Rows of floats with a stride that is a multiple of sixteen; what is past `width` is zero.
@@ -44,6 +45,9 @@ impl Rows {
 pub(crate) struct Input {
     pub(crate) width: usize,
     pub(crate) plain: Rows,
+    /// For BF16: neighbours as in a line of it.
+    paired: OnceLock<Rows>,
+    /// For E4M3: lifted or quantised, neighbours as in a line of it.
     lifted: OnceLock<Rows>,
     int8: OnceLock<Rows8>,
     quantise: bool,
@@ -52,7 +56,7 @@ pub(crate) struct Input {
 impl Input {
     /// `plain` has rows of `width`; with `quantise`, E4M3 weights see the rows as the checkpoint's own scheme rounds them.
     pub(crate) fn new(plain: Rows, width: usize, quantise: bool) -> Input {
-        Input { width, plain, lifted: OnceLock::new(), int8: OnceLock::new(), quantise }
+        Input { width, plain, paired: OnceLock::new(), lifted: OnceLock::new(), int8: OnceLock::new(), quantise }
     }
 
     /// Activations as they are.
@@ -79,15 +83,36 @@ impl Input {
 
     pub(crate) fn rows_for(&self, dtype: Dtype) -> &Rows {
         match dtype {
-            Dtype::F8E4M3 => self.lifted.get_or_init(|| if self.quantise { self.quantised() } else { self.lift() }),
+            Dtype::F8E4M3 => self.lifted.get_or_init(|| {
+                let mut rows = if self.quantise { self.quantised() } else { self.copied() };
+                rows.values.iter_mut().for_each(|x| *x *= E4M3_LIFT);
+                self.place_in_lines::<{ E4m3::NEIGHBOURS }>(&mut rows);
+                rows
+            }),
+            Dtype::Bf16 => self.paired.get_or_init(|| {
+                let mut rows = self.copied();
+                self.place_in_lines::<{ Bf16::NEIGHBOURS }>(&mut rows);
+                rows
+            }),
             _ => &self.plain,
         }
     }
 
-    fn lift(&self) -> Rows {
-        let mut values = self.plain.values.clone();
-        values.iter_mut().for_each(|x| *x *= E4M3_LIFT);
-        Rows { values, scales: None, ..self.plain }
+    fn copied(&self) -> Rows {
+        Rows { values: self.plain.values.clone(), scales: None, ..self.plain }
+    }
+
+    /// Moves the columns of whole lines to where `Element::load_line` has the weight's, N neighbours in a lane.
+    fn place_in_lines<const N: usize>(&self, rows: &mut Rows) {
+        for row in 0..rows.count {
+            let lines = &mut rows.values[row * rows.stride..][..self.width / LINE * LINE];
+            for line in lines.as_chunks_mut::<LINE>().0 {
+                let in_order = *line;
+                for (column, x) in in_order.into_iter().enumerate() {
+                    line[place_in_line(N, column)] = x;
+                }
+            }
+        }
     }
 
     fn quantised(&self) -> Rows {
@@ -102,7 +127,7 @@ impl Input {
                 let scale = fp8::activation_scale(group);
                 scales.push(scale);
                 for (to, x) in values[range].iter_mut().zip(group) {
-                    *to = fp8::decode(fp8::encode(x / scale)) * E4M3_LIFT;
+                    *to = fp8::decode(fp8::encode(x / scale));
                 }
             }
         }

@@ -2,7 +2,7 @@
 //! activations once for all of them, and products need no factor of their own.
 
 use super::RowsOf;
-use super::element::sixteen;
+use super::element::{E4m3, Element, LINE, sixteen};
 use crate::buffers::{Buffer, buffer};
 use crate::fp8::BLOCK;
 use crate::simd::{LANES, Simd};
@@ -42,7 +42,7 @@ impl Scaled {
     }
 }
 
-/// One row of `Scaled::rows`, into `to`, which is as long.
+/// One row of `Scaled::rows`, into `to`, which is as long. E4M3 weights alone have scales, so `x` is in the order of their lines.
 #[inline(always)]
 pub(super) fn scale_row<S: Simd>(
     simd: S,
@@ -53,12 +53,33 @@ pub(super) fn scale_row<S: Simd>(
     x_scales: &[f32],
     to: &mut [f32],
 ) {
-    for (block, to) in to.chunks_mut(weights.block).enumerate() {
-        let start = block * weights.block;
-        let group = x_scales.get((from + start) / BLOCK).copied().unwrap_or(1.0);
-        let factor = simd.splat(weights.scale(row, from + start) * group);
-        for (chunk, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-            simd.store(simd.mul(simd.load(sixteen(&x[start..], chunk)), factor), to);
+    let group = |column: usize| x_scales.get(column / BLOCK).copied().unwrap_or(1.0);
+    let in_lines = (weights.columns - from).min(x.len()) / LINE * LINE;
+    let (lines, rest) = to.split_at_mut(in_lines);
+    // A block of fewer columns than a line's is a few lanes of all its vectors.
+    let stretch = weights.block.max(LINE);
+    for (index, to) in lines.chunks_mut(stretch).enumerate() {
+        let start = index * stretch;
+        let mut factors = [weights.scale(row, from + start) * group(from + start); LANES];
+        if weights.block < LINE {
+            for (lane, factor) in factors.iter_mut().enumerate() {
+                let column = from + start + lane * E4m3::NEIGHBOURS;
+                *factor = weights.scale(row, column) * group(column);
+            }
         }
+        scale(simd, simd.load(&factors), &x[start..], to);
+    }
+    for (index, to) in rest.chunks_mut(LANES).enumerate() {
+        let start = in_lines + index * LANES;
+        let factor = weights.scale(row, from + start) * group(from + start);
+        scale(simd, simd.splat(factor), &x[start..], to);
+    }
+}
+
+/// `to` = the first of `x` times `factors`, vector after vector.
+#[inline(always)]
+fn scale<S: Simd>(simd: S, factors: S::V, x: &[f32], to: &mut [f32]) {
+    for (chunk, to) in to.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        simd.store(simd.mul(simd.load(sixteen(x, chunk)), factors), to);
     }
 }

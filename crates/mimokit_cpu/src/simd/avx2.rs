@@ -24,6 +24,15 @@ macro_rules! vex {
     };
 }
 
+/// The E4M3 in the uppermost byte of every lane.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn e4m3_of_top(x: __m256i, mask: __m256i) -> __m256 {
+    vex!(_mm256_castsi256_ps(_mm256_and_si256(_mm256_srai_epi32::<4>(x), mask)))
+}
+
 impl Simd for Avx2 {
     type V = V;
     const REGISTERS: usize = 8;
@@ -58,6 +67,34 @@ impl Simd for Avx2 {
                 _mm256_castsi256_ps(_mm256_and_si256(_mm256_slli_epi32::<20>(low), mask)),
                 _mm256_castsi256_ps(_mm256_and_si256(_mm256_slli_epi32::<20>(high), mask)),
             ]
+        })
+    }
+    #[inline(always)]
+    fn e4m3_fours(self, x: &[u8; 64]) -> [V; 4] {
+        vex!({
+            let mask = _mm256_set1_epi32(0x87f0_0000_u32 as i32);
+            let halves = [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(32).cast())];
+            let mut vectors = [[_mm256_setzero_ps(); 2]; 4];
+            for (i, half) in halves.into_iter().enumerate() {
+                vectors[0][i] = e4m3_of_top(_mm256_slli_epi32::<24>(half), mask);
+                vectors[1][i] = e4m3_of_top(_mm256_slli_epi32::<16>(half), mask);
+                vectors[2][i] = e4m3_of_top(_mm256_slli_epi32::<8>(half), mask);
+                vectors[3][i] = e4m3_of_top(half, mask);
+            }
+            vectors
+        })
+    }
+    #[inline(always)]
+    fn bf16_pairs(self, x: &[u8; 64]) -> [V; 2] {
+        vex!({
+            let upper = _mm256_set1_epi32(0xffff_0000_u32 as i32);
+            let halves = [_mm256_loadu_si256(x.as_ptr().cast()), _mm256_loadu_si256(x.as_ptr().add(32).cast())];
+            let mut vectors = [[_mm256_setzero_ps(); 2]; 2];
+            for (i, half) in halves.into_iter().enumerate() {
+                vectors[0][i] = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(half));
+                vectors[1][i] = _mm256_castsi256_ps(_mm256_and_si256(half, upper));
+            }
+            vectors
         })
     }
     #[inline(always)]
@@ -117,5 +154,9 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn prefetch(self, address: *const u8) {
         vex!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
+    }
+    #[inline(always)]
+    fn prefetch_far(self, address: *const u8) {
+        vex!(_mm_prefetch::<_MM_HINT_T1>(address.cast()))
     }
 }

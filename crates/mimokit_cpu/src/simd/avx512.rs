@@ -1,16 +1,11 @@
-//! AVX-512 (F, BW, DQ, VL): sixteen lanes as one register; and the same with VBMI and GFNI, whose byte permutes and bit
-//! matrices decode E4M3 in half the operations.
+//! AVX-512 (F, BW, DQ, VL): sixteen lanes as one register.
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, LANES, Simd, e4m3_quarters};
+use super::{Kernel, LANES, Simd};
 
-/// `BYTES`: the processor has VBMI and GFNI too.
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512<const BYTES: bool> {
-    /// `UPPER`, which the compiler must not know: it would split a masked permute in two.
-    upper: u64,
-}
+pub(crate) struct Avx512(());
 
 type V = __m512;
 
@@ -18,45 +13,18 @@ type V = __m512;
 /// The processor has AVX-512 F, BW, DQ and VL, AVX2 and FMA.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
 pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<false> { upper: 0 })
+    kernel.run(Avx512(()))
 }
-
-/// # Safety
-/// The processor has what `run` asks for, and VBMI and GFNI.
-#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,gfni,avx2,fma")]
-pub(crate) unsafe fn run_bytes<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512::<true> { upper: std::hint::black_box(UPPER) })
-}
-
-/// Where the bytes of lane `j` of vector `i` come from: its third from byte 16 i + j of a second register, its fourth from the
-/// same byte of the first; the lower two are masked out.
-const EXPAND: [[u8; 64]; 4] = {
-    let mut table = [[0; 64]; 4];
-    let mut column = 0;
-    while column < 64 {
-        let at = column % LANES * 4;
-        table[column / LANES][at + 2] = 64 + column as u8;
-        table[column / LANES][at + 3] = column as u8;
-        column += 1;
-    }
-    table
-};
-/// The upper two bytes of every lane.
-const UPPER: u64 = 0xcccc_cccc_cccc_cccc;
-/// Bit matrices: sign and the upper three of seven bits to where an f32's first byte has them; the lower four to the upper half of
-/// its second. Byte 7 - i of a matrix makes bit i of the result.
-const FIRST_BYTE: i64 = 0x1020_4000_0000_0080;
-const SECOND_BYTE: i64 = 0x0102_0408;
 
 /// Wraps intrinsics that need the features which an `Avx512` value proves.
 macro_rules! evex {
     ($($body:tt)*) => {
-        // SAFETY: an Avx512 exists only inside a `run`, whose caller has seen the features; loads and stores stay in their arrays.
+        // SAFETY: an Avx512 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays.
         unsafe { $($body)* }
     };
 }
 
-impl<const BYTES: bool> Simd for Avx512<BYTES> {
+impl Simd for Avx512 {
     type V = V;
     const REGISTERS: usize = 32;
 
@@ -88,20 +56,28 @@ impl<const BYTES: bool> Simd for Avx512<BYTES> {
         })
     }
     #[inline(always)]
-    fn e4m3_line(self, x: &[u8; 64]) -> [V; 4] {
-        if !BYTES {
-            return e4m3_quarters(self, x);
-        }
+    fn e4m3_fours(self, x: &[u8; 64]) -> [V; 4] {
         evex!({
+            // Two at a time in 16-bit lanes, which are the upper halves of what they become.
+            let mask = _mm512_set1_epi16(0x87f0_u16 as i16);
+            let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
             let bytes = _mm512_loadu_si512(x.as_ptr().cast());
-            let first = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(FIRST_BYTE));
-            let second = _mm512_gf2p8affine_epi64_epi8::<0>(bytes, _mm512_set1_epi64(SECOND_BYTE));
-            let mut vectors = [_mm512_setzero_ps(); 4];
-            for (vector, from) in vectors.iter_mut().zip(&EXPAND) {
-                let from = _mm512_loadu_si512(from.as_ptr().cast());
-                *vector = _mm512_castsi512_ps(_mm512_maskz_permutex2var_epi8(self.upper, first, from, second));
-            }
-            vectors
+            let odd = _mm512_and_si512(_mm512_srai_epi16::<4>(bytes), mask);
+            let even = _mm512_and_si512(_mm512_srai_epi16::<4>(_mm512_slli_epi16::<8>(bytes)), mask);
+            [
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(even)),
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(odd)),
+                _mm512_castsi512_ps(_mm512_and_si512(even, upper)),
+                _mm512_castsi512_ps(_mm512_and_si512(odd, upper)),
+            ]
+        })
+    }
+    #[inline(always)]
+    fn bf16_pairs(self, x: &[u8; 64]) -> [V; 2] {
+        evex!({
+            let pairs = _mm512_loadu_si512(x.as_ptr().cast());
+            let upper = _mm512_set1_epi32(0xffff_0000_u32 as i32);
+            [_mm512_castsi512_ps(_mm512_slli_epi32::<16>(pairs)), _mm512_castsi512_ps(_mm512_and_si512(pairs, upper))]
         })
     }
     #[inline(always)]
@@ -155,5 +131,9 @@ impl<const BYTES: bool> Simd for Avx512<BYTES> {
     #[inline(always)]
     fn prefetch(self, address: *const u8) {
         evex!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
+    }
+    #[inline(always)]
+    fn prefetch_far(self, address: *const u8) {
+        evex!(_mm_prefetch::<_MM_HINT_T1>(address.cast()))
     }
 }

@@ -35,8 +35,6 @@ pub enum Level {
     Avx2,
     /// AVX-512 F, BW, DQ and VL.
     Avx512,
-    /// AVX-512 with VBMI and GFNI too.
-    Avx512Vbmi,
 }
 
 impl Level {
@@ -59,7 +57,6 @@ impl Level {
             Level::Neon => "neon",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
-            Level::Avx512Vbmi => "avx512vbmi",
         }
     }
 
@@ -79,19 +76,13 @@ impl Level {
                     && is_x86_feature_detected!("avx512dq")
                     && is_x86_feature_detected!("avx512vl")
             }
-            #[cfg(target_arch = "x86_64")]
-            Level::Avx512Vbmi => {
-                Level::Avx512.is_available()
-                    && is_x86_feature_detected!("avx512vbmi")
-                    && is_x86_feature_detected!("gfni")
-            }
             #[allow(unreachable_patterns, reason = "which levels are left depends on the target")]
             _ => false,
         }
     }
 
-    fn all() -> [Level; 5] {
-        [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512, Level::Avx512Vbmi]
+    fn all() -> [Level; 4] {
+        [Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512]
     }
 }
 
@@ -107,11 +98,11 @@ pub(crate) trait Simd: Copy {
     fn bf16(self, x: &[u8; 32]) -> Self::V;
     /// E4M3 times 2^-120; the two NaN codes come out as ±480 times 2^-120.
     fn e4m3(self, x: &[u8; 16]) -> Self::V;
-    /// `e4m3` of a whole cache line, in order.
-    #[inline(always)]
-    fn e4m3_line(self, x: &[u8; 64]) -> [Self::V; 4] {
-        e4m3_quarters(self, x)
-    }
+    /// Sixty-four E4M3 as `e4m3` gives them, four neighbours in one lane: vector i has byte 4 l + i in lane l. Costs less than
+    /// bytes in order on every instruction set.
+    fn e4m3_fours(self, x: &[u8; 64]) -> [Self::V; 4];
+    /// Thirty-two BF16, two neighbours in one lane: vector i has number 2 l + i in lane l.
+    fn bf16_pairs(self, x: &[u8; 64]) -> [Self::V; 2];
     fn store(self, v: Self::V, to: &mut [f32; LANES]);
     /// `a * b + c`, rounded once.
     fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
@@ -129,21 +120,13 @@ pub(crate) trait Simd: Copy {
     fn sum(self, v: Self::V) -> f32;
     /// Asks for the cache line at `address`, which need not be valid.
     fn prefetch(self, address: *const u8);
+    /// As `prefetch`, only as near as the second-level cache.
+    fn prefetch_far(self, address: *const u8);
 
     #[inline(always)]
     fn zero(self) -> Self::V {
         self.splat(0.0)
     }
-}
-
-#[inline(always)]
-fn e4m3_quarters<S: Simd>(simd: S, x: &[u8; 64]) -> [S::V; 4] {
-    let (quarters, _) = x.as_chunks::<LANES>();
-    let mut vectors = [simd.zero(); 4];
-    for (vector, quarter) in vectors.iter_mut().zip(quarters) {
-        *vector = simd.e4m3(quarter);
-    }
-    vectors
 }
 
 /// A kernel body, written once for all levels. `run` must be `#[inline(always)]`, or the instructions of the level are not used.
@@ -158,9 +141,6 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: a Level reaches here through CpuOptions, which refuses levels that are not available.
-        Level::Avx512Vbmi => unsafe { avx512::run_bytes(kernel) },
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: as above.
         Level::Avx512 => unsafe { avx512::run(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

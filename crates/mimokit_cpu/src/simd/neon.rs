@@ -69,6 +69,27 @@ impl Simd for Neon {
         each(|i| neon!(vreinterpretq_f32_s32(vandq_s32(vshlq_n_s32::<20>(wide[i]), mask))))
     }
     #[inline(always)]
+    fn e4m3_fours(self, x: &[u8; 64]) -> [V; 4] {
+        let of_byte = |byte: i32| {
+            each(|part| {
+                neon!({
+                    let lanes = vreinterpretq_s32_u8(vld1q_u8(x.as_ptr().add(16 * part)));
+                    let top = vshrq_n_s32::<4>(vshlq_s32(lanes, vdupq_n_s32(24 - 8 * byte)));
+                    vreinterpretq_f32_s32(vandq_s32(top, vdupq_n_s32(0x87f0_0000_u32 as i32)))
+                })
+            })
+        };
+        [of_byte(0), of_byte(1), of_byte(2), of_byte(3)]
+    }
+    #[inline(always)]
+    fn bf16_pairs(self, x: &[u8; 64]) -> [V; 2] {
+        let pairs = |part: usize| neon!(vreinterpretq_u32_u8(vld1q_u8(x.as_ptr().add(16 * part))));
+        [
+            each(|part| neon!(vreinterpretq_f32_u32(vshlq_n_u32::<16>(pairs(part))))),
+            each(|part| neon!(vreinterpretq_f32_u32(vandq_u32(pairs(part), vdupq_n_u32(0xffff_0000))))),
+        ]
+    }
+    #[inline(always)]
     fn store(self, v: V, to: &mut [f32; LANES]) {
         for (i, part) in v.into_iter().enumerate() {
             neon!(vst1q_f32(to.as_mut_ptr().add(4 * i), part));
@@ -121,4 +142,6 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn prefetch(self, _address: *const u8) {}
+    #[inline(always)]
+    fn prefetch_far(self, _address: *const u8) {}
 }

@@ -37,6 +37,14 @@ impl Simd for Scalar {
         std::array::from_fn(|i| f32::from_bits((((x[i] as i8 as i32) << 20) as u32) & 0x87f0_0000))
     }
     #[inline(always)]
+    fn e4m3_fours(self, x: &[u8; 64]) -> [V; 4] {
+        std::array::from_fn(|i| self.e4m3(&std::array::from_fn(|lane| x[4 * lane + i])))
+    }
+    #[inline(always)]
+    fn bf16_pairs(self, x: &[u8; 64]) -> [V; 2] {
+        std::array::from_fn(|i| self.bf16(&std::array::from_fn(|byte| x[byte / 2 * 4 + 2 * i + byte % 2])))
+    }
+    #[inline(always)]
     fn store(self, v: V, to: &mut [f32; LANES]) {
         *to = v;
     }
@@ -80,4 +88,6 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn prefetch(self, _address: *const u8) {}
+    #[inline(always)]
+    fn prefetch_far(self, _address: *const u8) {}
 }

@@ -39,7 +39,8 @@ impl Kernel for Everything<'_> {
             silu(simd, a),
         ]
         .into_iter()
-        .chain(simd.e4m3_line(self.bytes))
+        .chain(simd.e4m3_fours(self.bytes))
+        .chain(simd.bf16_pairs(self.bytes))
         {
             let mut out = [0.0; LANES];
             simd.store(lanes, &mut out);
@@ -89,7 +90,7 @@ impl Kernel for DecodeLine<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> [[f32; LANES]; 4] {
         let mut out = [[0.0; LANES]; 4];
-        for (lanes, out) in simd.e4m3_line(self.0).into_iter().zip(&mut out) {
+        for (lanes, out) in simd.e4m3_fours(self.0).into_iter().zip(&mut out) {
             simd.store(lanes, out);
         }
         out
@@ -97,13 +98,43 @@ impl Kernel for DecodeLine<'_> {
 }
 
 #[test]
-fn a_line_decodes_as_its_quarters_do() {
+fn four_neighbours_of_a_line_share_a_lane() {
     for first in 0..4 {
         let line: [u8; 64] = std::array::from_fn(|i| (64 * first + i) as u8);
-        let expected = dispatch(Level::Scalar, DecodeLine(&line));
         for level in Level::available() {
             let found = dispatch(level, DecodeLine(&line));
-            assert_eq!(found.map(|lanes| lanes.map(f32::to_bits)), expected.map(|lanes| lanes.map(f32::to_bits)));
+            for (byte, code) in line.into_iter().enumerate() {
+                let alone = dispatch(Level::Scalar, Decode(&[code; 16]))[0];
+                let lifted = found[byte % 4][byte / 4] * E4M3_LIFT * E4M3_LIFT;
+                assert_eq!(lifted.to_bits(), alone.to_bits(), "{level:?} byte {byte}");
+            }
+        }
+    }
+}
+
+struct DecodePairs<'a>(&'a [u8; 64]);
+
+impl Kernel for DecodePairs<'_> {
+    type Output = [[f32; LANES]; 2];
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> [[f32; LANES]; 2] {
+        let mut out = [[0.0; LANES]; 2];
+        for (lanes, out) in simd.bf16_pairs(self.0).into_iter().zip(&mut out) {
+            simd.store(lanes, out);
+        }
+        out
+    }
+}
+
+#[test]
+fn two_neighbouring_bf16_share_a_lane() {
+    let numbers: [u16; 32] = std::array::from_fn(|i| 0x3f80 + 37 * i as u16);
+    let line: [u8; 64] = std::array::from_fn(|byte| numbers[byte / 2].to_le_bytes()[byte % 2]);
+    for level in Level::available() {
+        let found = dispatch(level, DecodePairs(&line));
+        for (i, number) in numbers.into_iter().enumerate() {
+            assert_eq!(found[i % 2][i / 2].to_bits(), u32::from(number) << 16, "{level:?} number {i}");
         }
     }
 }
