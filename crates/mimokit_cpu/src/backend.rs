@@ -76,6 +76,13 @@ impl CpuBackend {
         weights.iter().try_for_each(|weight| weight.require_numbers(&self.pool))
     }
 
+    pub(crate) fn require_experts(&self, experts: &Experts, ids: &[u16]) -> Result<()> {
+        ids.iter().try_for_each(|&expert| {
+            let Expert { gate, up, down } = &experts.each[usize::from(expert)];
+            self.require_numbers(&[gate, up, down])
+        })
+    }
+
     /// One linear alone: W x for every row of `x`, whose width is the weight's columns.
     pub fn multiply(&self, matrix: &Matrix, x: &Act) -> Act {
         linear(self, matrix, &Input::of(x, self.quantise))
@@ -275,10 +282,7 @@ impl Backend for CpuBackend {
     }
 
     fn moe(&self, routes: &Routes, weights: &MoeWeights<Self>, x: &mut Act) -> Result<()> {
-        for &expert in &routes.chosen.ids {
-            let Expert { gate, up, down } = &weights.experts.each[expert as usize];
-            self.require_numbers(&[gate, up, down])?;
-        }
+        self.require_experts(&weights.experts, &routes.chosen.ids)?;
         ops::moe::moe(self, routes, &weights.experts, x);
         Ok(())
     }

@@ -8,6 +8,7 @@ mod backend;
 mod buffers;
 pub mod fp8;
 mod int8;
+mod kept_experts;
 mod kv;
 mod linear;
 mod norm;
@@ -16,6 +17,7 @@ mod pool;
 mod simd;
 
 pub use backend::{Act, CpuBackend, CpuOptions, Routes, Step};
+pub use kept_experts::KeptExperts;
 pub use kv::Kv;
 pub use linear::Matrix;
 pub use pool::Pool;
