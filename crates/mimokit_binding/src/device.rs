@@ -2,7 +2,14 @@
 //! GPU that the kernels run on.
 
 use mimokit_checkpoint::Checkpoint;
+#[cfg(feature = "cuda")]
+use std::sync::Arc;
+
+#[cfg(feature = "cuda")]
+use mimokit_cpu::KeptExperts;
 use mimokit_cpu::{CpuBackend, CpuOptions};
+#[cfg(feature = "cuda")]
+use mimokit_cuda::placement::{Host, Keep, Needs, Placement};
 #[cfg(feature = "cuda")]
 use mimokit_cuda::{CudaBackend, CudaOptions, driver::Gpu};
 use mimokit_model::kv::KvLayout;
@@ -92,7 +99,21 @@ fn load_cuda(
     progress: &mut dyn FnMut(u64, u64) -> ModelResult<()>,
 ) -> Result<AnyModel, Failure> {
     let gpu = Gpu::open(0).map_err(|error| Failure::from(mimokit_model::Error::from(error)))?;
-    let model = Model::load(checkpoint, CudaBackend::new(gpu, device.cuda), options, progress)?;
+    let of_device = |error: mimokit_cuda::Error| Failure::from(mimokit_model::Error::from(error));
+    let needs = Needs::of(checkpoint, options, device.cuda.kv)?;
+    let (free, _) = gpu.memory().map_err(of_device)?;
+    let placement = Placement::plan(&needs, free as u64).map_err(of_device)?;
+    let backend = if placement.kept() == 0 {
+        CudaBackend::new(gpu, device.cuda)
+    } else {
+        let cpu = Arc::new(CpuBackend::new(&device.cpu)?);
+        let keep: Keep = Box::new(move |experts| {
+            let kept = KeptExperts::new(Arc::clone(&cpu), experts)?;
+            Ok(Box::new(move |routes, n: &[f32]| kept.mix(routes, n)))
+        });
+        CudaBackend::with_host(gpu, device.cuda, Host { placement, keep })
+    };
+    let model = Model::load(checkpoint, backend, options, progress)?;
     Ok(AnyModel::Cuda(Box::new(model)))
 }
 

@@ -1,5 +1,7 @@
 //! `CudaBackend`: `trait Backend` over a device. Plumbing is here; each op is handed to its file in ops/.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mimokit_checkpoint::Linear;
 use mimokit_model::backend::{Backend, ExpertSource, HostRoutes, KeepHidden, Qkv, Queries};
 use mimokit_model::kv::{KvCopy, KvDtype, KvLayout};
@@ -13,8 +15,9 @@ use crate::arguments::{Address, Arguments, MoveRows, MoveRowsArgs};
 use crate::device::{Device, Memory};
 use crate::error;
 use crate::kv::Kv;
-use crate::matrix::{Experts, Matrix};
+use crate::matrix::{DeviceExperts, Experts, Matrix};
 use crate::ops;
+use crate::placement::Host;
 use crate::step::Step;
 
 /// How the backend runs.
@@ -35,11 +38,19 @@ impl Default for CudaOptions {
 pub struct CudaBackend<D: Device> {
     pub(crate) device: D,
     pub(crate) options: CudaOptions,
+    host: Option<Host>,
+    /// MoE layers uploaded so far: a model brings its experts in layer order.
+    moe_layers: AtomicUsize,
 }
 
 impl<D: Device> CudaBackend<D> {
     pub fn new(device: D, options: CudaOptions) -> CudaBackend<D> {
-        CudaBackend { device, options }
+        CudaBackend { device, options, host: None, moe_layers: AtomicUsize::new(0) }
+    }
+
+    /// A backend for one model, some of whose experts stay on the host.
+    pub fn with_host(device: D, options: CudaOptions, host: Host) -> CudaBackend<D> {
+        CudaBackend { host: Some(host), ..CudaBackend::new(device, options) }
     }
 
     pub fn device(&self) -> &D {
@@ -110,7 +121,11 @@ impl<D: Device> Backend for CudaBackend<D> {
     }
 
     fn upload_experts(&self, experts: Vec<ExpertSource>) -> Result<Experts<D>> {
-        Ok(Experts::upload(&self.device, &experts)?)
+        let layer = self.moe_layers.fetch_add(1, Ordering::Relaxed);
+        match &self.host {
+            Some(host) if !host.placement.is_on_device(layer) => Ok(Experts::Host((host.keep)(experts)?)),
+            _ => Ok(Experts::Device(Box::new(DeviceExperts::upload(&self.device, &experts)?))),
+        }
     }
 
     fn kv_dtype(&self) -> KvDtype {
@@ -207,7 +222,10 @@ impl<D: Device> Backend for CudaBackend<D> {
     }
 
     fn moe(&self, routes: &Routes<D>, weights: &MoeWeights<Self>, x: &mut Act<D>) -> Result<()> {
-        Ok(ops::moe::moe(self, routes, &weights.experts, x)?)
+        match &weights.experts {
+            Experts::Device(experts) => Ok(ops::moe::moe(self, routes, experts, x)?),
+            Experts::Host(mix) => ops::moe::moe_on_host(self, routes, mix, x),
+        }
     }
 
     fn mtp_join(

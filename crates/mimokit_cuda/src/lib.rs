@@ -15,11 +15,12 @@ pub mod images;
 mod kv;
 mod matrix;
 mod ops;
+pub mod placement;
 mod step;
 
 pub use act::{Act, Routes, Vector};
 pub use backend::{CudaBackend, CudaOptions};
 pub use error::{Error, Result};
 pub use kv::Kv;
-pub use matrix::{Experts, Matrix};
+pub use matrix::{DeviceExperts, Experts, Matrix};
 pub use step::Step;

@@ -9,6 +9,7 @@ use crate::backend::bytes_of;
 use crate::device::{Device, Memory, Tensor};
 use crate::error::{Error, Result};
 use crate::ops::fp8::BOX_ROWS;
+use crate::placement::Mix;
 
 /// A linear's weight [rows, cols].
 pub struct Matrix<D: Device> {
@@ -90,8 +91,14 @@ impl arguments::Matrix {
     }
 }
 
-/// The experts of one layer: their weights, and a table of them on the device, [experts, 3].
-pub struct Experts<D: Device> {
+/// The experts of one layer: on the device, or kept on the host.
+pub enum Experts<D: Device> {
+    Device(Box<DeviceExperts<D>>),
+    Host(Mix),
+}
+
+/// Weights of experts, and a table of them on the device, [experts, 3].
+pub struct DeviceExperts<D: Device> {
     pub(crate) table: D::Memory,
     pub(crate) width: usize,
     /// Gate and up, and down, are E4M3: their inputs may be quantised.
@@ -107,9 +114,9 @@ pub struct Experts<D: Device> {
     _values: [D::Memory; 3],
 }
 
-impl<D: Device> Experts<D> {
+impl<D: Device> DeviceExperts<D> {
     /// All gates lie together, then all ups, all downs, so that one map covers the experts.
-    pub(crate) fn upload(device: &D, experts: &[ExpertSource]) -> Result<Experts<D>> {
+    pub(crate) fn upload(device: &D, experts: &[ExpertSource]) -> Result<DeviceExperts<D>> {
         let linears = |expert: &ExpertSource| [&expert.gate, &expert.up, &expert.down].map(Linear::clone);
         let sources: Vec<[Linear; 3]> = experts.iter().map(linears).collect();
         let allocate = |kind: usize| device.allocate(sources.iter().map(|linears| linears[kind].bytes.len()).sum());
@@ -125,10 +132,10 @@ impl<D: Device> Experts<D> {
             };
             each.push([matrix(0)?, matrix(1)?, matrix(2)?]);
         }
-        Experts::new(device, each, values)
+        DeviceExperts::new(device, each, values)
     }
 
-    fn new(device: &D, each: Vec<[Matrix<D>; 3]>, values: [D::Memory; 3]) -> Result<Experts<D>> {
+    fn new(device: &D, each: Vec<[Matrix<D>; 3]>, values: [D::Memory; 3]) -> Result<DeviceExperts<D>> {
         let kinds = |expert: &[Matrix<D>; 3]| expert.each_ref().map(|matrix| matrix.view.stored);
         let first = each.first().map(kinds).unwrap_or([F32; 3]);
         if each.iter().any(|expert| kinds(expert) != first) || (first[0] == E4M3) != (first[1] == E4M3) {
@@ -148,7 +155,7 @@ impl<D: Device> Experts<D> {
         } else {
             None
         };
-        Ok(Experts {
+        Ok(DeviceExperts {
             table: uploaded(device, bytes_of(&table))?,
             width: each.first().map_or(0, |expert| expert[0].rows()),
             is_fp8: [first[0] == E4M3, first[2] == E4M3],

@@ -117,12 +117,12 @@ fn check(name: &str, rows: usize, hidden: usize, on: &On<'_>) {
 }
 
 /// What a backend makes of rows.
-type Op<B> = dyn Fn(&B, &[f32]) -> Vec<f32>;
+type Op<'o, B> = dyn Fn(&B, &[f32]) -> Vec<f32> + 'o;
 
 /// The op on either backend.
 struct On<'o> {
-    reference: &'o Op<Reference>,
-    device: &'o Op<CudaBackend<Emulated>>,
+    reference: &'o Op<'o, Reference>,
+    device: &'o Op<'o, CudaBackend<Emulated>>,
 }
 
 fn check_moe(rows: usize, sizes: Sizes) {
