@@ -60,7 +60,8 @@ impl<E: Element> Kernel for Heads<'_, E> {
         while head < heads {
             head += match heads - head {
                 1 => self.heads::<S, 1>(simd, head),
-                2 | 3 => self.heads::<S, 2>(simd, head),
+                2 => self.heads::<S, 2>(simd, head),
+                3 => self.heads::<S, 3>(simd, head),
                 // As many sums as there are registers for.
                 16.. if S::REGISTERS >= 32 => self.heads::<S, 16>(simd, head),
                 8.. if S::REGISTERS >= 32 => self.heads::<S, 8>(simd, head),
@@ -129,26 +130,18 @@ impl<E: Element> Heads<'_, E> {
                     at += piece.count;
                 }
             }
-            for chunk in 0..store.v_stride / LANES {
-                let mut sums = [simd.zero(); H];
-                let mut at = 0;
-                for piece in segment.pieces(self.ask.runs) {
-                    assert!(at + piece.count <= SEGMENT);
-                    let slots = piece.first_slot..piece.first_slot + piece.count;
-                    for value in store.values(piece.store, slots).chunks_exact(store.v_stride * E::BYTES) {
-                        let value = E::load(simd, &value[chunk * LANES * E::BYTES..][..LANES * E::BYTES]);
-                        for h in 0..H {
-                            // SAFETY: a piece has `count` values, and its weights are in a segment's, as asserted.
-                            let weight = unsafe { *weights[h].get_unchecked(at) };
-                            sums[h] = simd.fma(simd.splat(weight), value, sums[h]);
-                        }
-                        at += 1;
-                    }
-                }
-                let lanes = running[chunk * LANES * H..][..LANES * H].as_chunks_mut::<LANES>().0;
-                for h in 0..H {
-                    let old = simd.mul(simd.load(&lanes[h]), simd.splat(keep[h]));
-                    simd.store(simd.fma(sums[h], simd.splat(add[h]), old), &mut lanes[h]);
+            let chunks = store.v_stride / LANES;
+            let mut chunk = 0;
+            while chunk < chunks {
+                let running = &mut running[chunk * LANES * H..];
+                let weights = (&weights, &keep, &add);
+                // Few heads are too few chains of additions to hide their latency: two chunks at a time.
+                if H < 4 && chunk + 1 < chunks {
+                    mix::<S, E, H, 2>(simd, &store, segment.pieces(self.ask.runs), chunk, weights, running);
+                    chunk += 2;
+                } else {
+                    mix::<S, E, H, 1>(simd, &store, segment.pieces(self.ask.runs), chunk, weights, running);
+                    chunk += 1;
                 }
             }
         }
@@ -187,54 +180,132 @@ fn scores<S: Simd, E: Element, const H: usize>(
     at: usize,
 ) {
     let end = piece.first_slot + piece.count;
-    for tile in piece.first_slot / LANES..end.div_ceil(LANES) {
+    let mut tile = piece.first_slot / LANES;
+    while tile * LANES < end {
         let from = piece.first_slot.max(tile * LANES);
-        let to = end.min((tile + 1) * LANES);
+        // Few heads: two whole tiles at a time, for the same reason as in `mix`.
+        let tiles = if H < 4 && from == tile * LANES && from + 2 * LANES <= end { 2 } else { 1 };
+        let to = end.min((tile + tiles) * LANES);
         let keys = store.tile(piece.store, tile);
         let later = match next {
             Some(next) if to == end => store.tile(next.store, next.first_slot / LANES),
-            _ if (tile + 1) * LANES < end => store.tile(piece.store, tile + 1),
+            _ if to < end => store.tile(piece.store, tile + tiles),
             _ => keys,
         };
         let values = store.values(piece.store, from..to);
-        let mut factors = simd.splat(scale);
-        if store.dtype == KvDtype::Fp8 {
-            factors = simd.mul(factors, simd.f32(store.key_scales(piece.store, tile * LANES)));
+        let mut all = [[[0.0; LANES]; H]; 2];
+        if tiles == 2 {
+            let keys = [keys, store.tile(piece.store, tile + 1)];
+            tile_sums::<S, E, H, 2>(simd, store, keys, q, (later, values), &mut all);
+        } else {
+            tile_sums::<S, E, H, 1>(simd, store, [keys], q, (later, values), &mut all);
         }
-        let mut sums = [simd.zero(); H];
-        let lines = store.qk_dim / 4;
-        let (q_lines, q_rest) = q.split_at(lines * 4 * H);
-        for (line, (keys, q)) in keys.chunks_exact(LINE * E::BYTES).zip(q_lines.chunks_exact(4 * H)).enumerate() {
-            for ahead in (line * LINE * E::BYTES..(line + 1) * LINE * E::BYTES).step_by(64) {
-                simd.prefetch_far(later.as_ptr().wrapping_add(ahead));
-                if ahead < values.len() {
-                    simd.prefetch_far(values.as_ptr().wrapping_add(ahead));
+        for (i, all) in all.iter().enumerate().take(tiles) {
+            let mut factors = simd.splat(scale);
+            if store.dtype == KvDtype::Fp8 {
+                factors = simd.mul(factors, simd.f32(store.key_scales(piece.store, (tile + i) * LANES)));
+            }
+            let first = at + from - piece.first_slot + i * LANES;
+            let valid = LANES.min(to - from);
+            for (scores, sums) in scores.iter_mut().zip(all) {
+                let lanes = simd.mul(simd.load(sums), factors);
+                match scores[first..].first_chunk_mut() {
+                    Some(scores) if valid == LANES => simd.store(lanes, scores),
+                    _ => {
+                        let mut all = [0.0; LANES];
+                        simd.store(lanes, &mut all);
+                        scores[first..][..valid].copy_from_slice(&all[from - tile * LANES..][..valid]);
+                    }
                 }
             }
-            for (keys, q) in E::load_line(simd, keys).into_iter().zip(q.as_chunks::<H>().0) {
+        }
+        tile += tiles;
+    }
+}
+
+/// Products of H queries with the keys of P tiles, a lane per key, into `to`. `later` and `values` are asked for meanwhile.
+#[inline(always)]
+fn tile_sums<S: Simd, E: Element, const H: usize, const P: usize>(
+    simd: S,
+    store: &HeadStore,
+    tiles: [&[u8]; P],
+    q: &[f32],
+    (later, values): (&[u8], &[u8]),
+    to: &mut [[[f32; LANES]; H]; 2],
+) {
+    const { assert!(P <= 2) };
+    let mut sums = [[simd.zero(); H]; P];
+    let lines = store.qk_dim / 4;
+    let (q_lines, q_rest) = q.split_at(lines * 4 * H);
+    for (line, q) in q_lines.chunks_exact(4 * H).enumerate() {
+        for ahead in (line * P * LINE * E::BYTES..(line + 1) * P * LINE * E::BYTES).step_by(64) {
+            simd.prefetch_far(later.as_ptr().wrapping_add(ahead));
+            if ahead < values.len() {
+                simd.prefetch_far(values.as_ptr().wrapping_add(ahead));
+            }
+        }
+        let mut keys = [[simd.zero(); 4]; P];
+        for (keys, tile) in keys.iter_mut().zip(tiles) {
+            *keys = E::load_line(simd, &tile[line * LINE * E::BYTES..][..LINE * E::BYTES]);
+        }
+        for (dim, q) in q.as_chunks::<H>().0.iter().enumerate() {
+            for p in 0..P {
                 for h in 0..H {
-                    sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
+                    sums[p][h] = simd.fma(simd.splat(q[h]), keys[p][dim], sums[p][h]);
                 }
             }
         }
-        let keys = keys[lines * LINE * E::BYTES..].chunks_exact(LANES * E::BYTES);
-        for (keys, q) in keys.zip(q_rest.as_chunks::<H>().0) {
+    }
+    for (dim, q) in q_rest.as_chunks::<H>().0.iter().enumerate() {
+        for p in 0..P {
+            let keys = &tiles[p][(lines * 4 + dim) * LANES * E::BYTES..][..LANES * E::BYTES];
             let keys = E::load(simd, keys);
             for h in 0..H {
-                sums[h] = simd.fma(simd.splat(q[h]), keys, sums[h]);
+                sums[p][h] = simd.fma(simd.splat(q[h]), keys, sums[p][h]);
             }
         }
-        // A loop of its own, short enough to be unrolled: sums that are indexed by a counter would not stay in registers above.
-        let mut all = [[0.0; LANES]; H];
+    }
+    // Nothing else in this loop, so that it is unrolled: sums indexed by a counter would not stay in registers above.
+    for p in 0..P {
         for h in 0..H {
-            simd.store(simd.mul(sums[h], factors), &mut all[h]);
+            simd.store(sums[p][h], &mut to[p][h]);
         }
-        let first = at + from - piece.first_slot;
-        for (scores, all) in scores.iter_mut().zip(&all) {
-            match scores[first..].first_chunk_mut() {
-                Some(scores) if to - from == LANES => *scores = *all,
-                _ => scores[first..][..to - from].copy_from_slice(&all[from - tile * LANES..][..to - from]),
+    }
+}
+
+/// The weighted sum of a segment's values, C times sixteen dims from chunk `chunk` on, merged into `running` [C, H, 16].
+#[inline(always)]
+fn mix<'a, S: Simd, E: Element, const H: usize, const C: usize>(
+    simd: S,
+    store: &HeadStore,
+    pieces: impl Iterator<Item = Run<'a>>,
+    chunk: usize,
+    (weights, keep, add): (&[[f32; SEGMENT]; H], &[f32; H], &[f32; H]),
+    running: &mut [f32],
+) {
+    let mut sums = [[simd.zero(); H]; C];
+    let mut at = 0;
+    for piece in pieces {
+        assert!(at + piece.count <= SEGMENT);
+        let slots = piece.first_slot..piece.first_slot + piece.count;
+        for value in store.values(piece.store, slots).chunks_exact(store.v_stride * E::BYTES) {
+            let value = &value[chunk * LANES * E::BYTES..][..C * LANES * E::BYTES];
+            for (c, value) in value.chunks_exact(LANES * E::BYTES).enumerate() {
+                let value = E::load(simd, value);
+                for h in 0..H {
+                    // SAFETY: a piece has `count` values, and its weights are in a segment's, as asserted.
+                    let weight = unsafe { *weights[h].get_unchecked(at) };
+                    sums[c][h] = simd.fma(simd.splat(weight), value, sums[c][h]);
+                }
             }
+            at += 1;
+        }
+    }
+    let lanes = running[..C * H * LANES].as_chunks_mut::<LANES>().0;
+    for c in 0..C {
+        for h in 0..H {
+            let old = simd.mul(simd.load(&lanes[c * H + h]), simd.splat(keep[h]));
+            simd.store(simd.fma(sums[c][h], simd.splat(add[h]), old), &mut lanes[c * H + h]);
         }
     }
 }

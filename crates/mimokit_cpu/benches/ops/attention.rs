@@ -119,6 +119,9 @@ fn global_attention(rounds: usize, threads: usize, kv_dtype: KvDtype) {
     if threads > 1 && kv_dtype != KvDtype::F32 {
         read = read.deciding("C5", 0.85);
     }
+    let mut best = Row::new("attn_global, what binds", &shape, "GFLOP/s").bounded_by(format!(
+        "the lower of multiply-adds in registers and streaming read times FLOP a byte, {in_words}"
+    ));
     let mut memory = Memory::new(1 << 30);
     let one = qkv(&backend, GLOBAL, 1, 9);
     for round in 0..rounds + 1 {
@@ -130,10 +133,13 @@ fn global_attention(rounds: usize, threads: usize, kv_dtype: KvDtype) {
             read.bounds.push(bandwidth / 1e9);
             sums.values.push(flops / seconds / 1e9);
             sums.bounds.push(peak / 1e9);
+            best.values.push(flops / seconds / 1e9);
+            best.bounds.push(peak.min(bandwidth * flops / bytes) / 1e9);
         }
     }
     read.print();
     sums.print();
+    best.print();
 }
 
 /// The cost of a window at several contexts, as a share of that at the first.
