@@ -1,4 +1,6 @@
-// Laws of the parser and the renderer over the kept corpus and random texts. MIMOKIT_FUZZ_RUNS sets how many (default 1,000).
+// Laws of the parser and the renderer over the kept corpus and random texts: MIMOKIT_FUZZ_RUNS of them for each law (default
+// 1,000), then more for MIMOKIT_FUZZ_SECONDS for the parser and as many for the renderer (default 20 in CI, else none). Time only
+// ends that, it cannot fail it.
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -7,11 +9,19 @@ import { parserLaws, templateLaws } from './laws.ts';
 import { anyMessages, anyTools, cuts, likelyOutput, options, output, tools } from './outputs.ts';
 
 const numRuns = Number(process.env.MIMOKIT_FUZZ_RUNS ?? 1000);
+const seconds = Number(process.env.MIMOKIT_FUZZ_SECONDS ?? (process.env.CI === undefined ? 0 : 20));
 const corpus = kept<string>('outputs');
 const conversations = kept<{ messages: unknown[]; tools?: unknown[] }>('conversations');
 
 function kept<T>(name: string): T[] {
-  return JSON.parse(readFileSync(new URL(`corpus/${name}.json`, import.meta.url), 'utf8')) as T[];
+  return JSON.parse(readFileSync(new URL(`./corpus/${name}.json`, import.meta.url), 'utf8')) as T[];
+}
+
+/** `laws` share the seconds. */
+function holds<T>(property: fc.IProperty<T>, laws: object): void {
+  fc.assert(property, { numRuns });
+  const interruptAfterTimeLimit = (seconds * 1000) / Object.keys(laws).length;
+  if (seconds > 0) fc.assert(property, { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit });
 }
 
 describe('parser', () => {
@@ -19,7 +29,7 @@ describe('parser', () => {
     for (const text of corpus) {
       for (const rescue of ['move', 'keep', 'ignore'] as const) law(text, { tools, rescue }, [3, 1, 7]);
     }
-    fc.assert(fc.property(output, options, cuts, law), { numRuns });
+    holds(fc.property(output, options, cuts, law), parserLaws);
   });
 
   test('random outputs do hold calls, so that the laws have something to say', () => {
@@ -31,7 +41,7 @@ describe('parser', () => {
 describe('renderer', () => {
   test.each(Object.entries(templateLaws))('%s', (_, law) => {
     for (const { messages, tools: some } of conversations) law(messages, some);
-    fc.assert(fc.property(anyMessages, anyTools, law), { numRuns });
+    holds(fc.property(anyMessages, anyTools, law), templateLaws);
   });
 
   const template = createChatTemplate();

@@ -3,7 +3,7 @@
 // Every merged token's id is 256 + its rank, so the pairs of ids say everything: three base-64 digits an id.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { byteOrder } from '../src/byte-level.ts';
+import { byteOrder } from '../src/byte-order.ts';
 import { Automaton } from '../src/pretokenize/automaton.ts';
 import { readTokenizerJson } from '../src/read-tokenizer-json.ts';
 import { Vocabulary } from '../src/vocabulary.ts';

@@ -1,8 +1,7 @@
 // Finds added tokens in text: leftmost, longest, outside literal spans. What the pieces between them become is the
 // encoder's work.
 import { MimoError } from '@mimokit/protocol';
-import { charTables, codePointValue } from './char-class.ts';
-import { classes } from './pretokenize/runs.ts';
+import { isSpace, low } from './char-class.ts';
 import type { AddedToken } from './vocabulary.ts';
 
 /** A range of UTF-16 units of a text. */
@@ -15,12 +14,17 @@ export interface AddedMatch extends Span {
   readonly id: number;
 }
 
+export interface TokenFinder {
+  /** All tokens in `text`, in order; `literal` must be sorted and apart. */
+  findAll(text: string, literal: readonly Span[]): readonly AddedMatch[];
+}
+
 interface Node {
   token: AddedToken | undefined;
   readonly next: Map<number, Node>;
 }
 
-export class AddedTokenFinder {
+export class AddedTokenFinder implements TokenFinder {
   readonly #root: Node = { token: undefined, next: new Map() };
   readonly #firsts: string[] = [];
 
@@ -38,11 +42,6 @@ export class AddedTokenFinder {
     }
   }
 
-  get isEmpty(): boolean {
-    return this.#firsts.length === 0;
-  }
-
-  /** All tokens in `text`, in order; `literal` must be sorted and apart. */
   findAll(text: string, literal: readonly Span[]): AddedMatch[] {
     const found: AddedMatch[] = [];
     const candidates = this.#firsts.map((first) => text.indexOf(first));
@@ -104,15 +103,12 @@ export function checkSpans(text: string, literal: readonly Span[]): void {
   }
 }
 
-const value = (codePoint: number): number => codePointValue(charTables(), codePoint) & 15;
-const isSpaceUnit = (unit: number): boolean => ((classes.spaces >>> value(unit)) & 1) !== 0;
-
 function spaceStart(text: string, at: number, least: number): number {
-  while (at > least && isSpaceUnit(text.charCodeAt(at - 1))) at--;
+  while (at > least && isSpace(low[text.charCodeAt(at - 1)])) at--;
   return at;
 }
 
 function spaceStop(text: string, at: number, most: number): number {
-  while (at < most && isSpaceUnit(text.charCodeAt(at))) at++;
+  while (at < most && isSpace(low[text.charCodeAt(at)])) at++;
   return at;
 }

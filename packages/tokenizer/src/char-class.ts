@@ -1,6 +1,5 @@
 // What kind of character a code point is: letter, mark, number, space and what NFC may do to it. The data are in
-// char-class.generated.ts; how families of tokenizers combine the classes is in pretokenize/.
-import { runs, values } from './char-class.generated.ts';
+// char-class.generated.ts, which is loaded like a vocabulary; how families of tokenizers combine the classes is in pretokenize/.
 
 /** Classes of code points; `multi` marks a lead byte whose class needs the rest of the character. */
 export const charClass = {
@@ -22,67 +21,49 @@ export const composing = 0x80;
 export const inert = 0x40;
 
 const planes = 0x20000;
+/** Class and flags of every code point below 0x20000. */
+export const low: Uint8Array = new Uint8Array(planes);
+/** By first byte of a UTF-8 character: its class, or `multi`. */
+export const lead: Uint8Array = new Uint8Array(256);
+/** The runs above, the last first: where each begins, and its value. */
+const high: [from: number, value: number][] = [];
 
-interface Tables {
-  /** Class and flags of every code point below 0x20000. */
-  low: Uint8Array;
-  /** First code points of the runs above, and their values. */
-  starts: Int32Array;
-  codes: Uint8Array;
-  /** By first byte of a UTF-8 character: its class, or `multi`. */
-  lead: Uint8Array;
+/** The form of char-class.generated.ts. */
+export interface CharRuns {
+  readonly values: readonly number[];
+  /** A capital letter is an index into `values`, the base-36 number after it the length of the run (none = 1). */
+  readonly runs: string;
 }
 
-let built: Tables | undefined;
-
-/** The class tables, unpacked on first use. */
-export function charTables(): Tables {
-  built ??= unpack();
-  return built;
-}
-
-function unpack(): Tables {
-  const low = new Uint8Array(planes);
-  const starts: number[] = [];
-  const codes: number[] = [];
-  let codePoint = 0;
-  for (let i = 0; i < runs.length;) {
-    const code = values[runs.charCodeAt(i++) - 65];
-    let length = 0;
-    for (; i < runs.length; i++) {
-      const digit = runs.charCodeAt(i);
-      if (digit >= 65 && digit <= 90) break;
-      length = length * 36 + (digit < 58 ? digit - 48 : digit - 87);
-    }
-    const end = codePoint + (length === 0 ? 1 : length);
-    if (codePoint < planes) low.fill(code, codePoint, Math.min(end, planes));
-    if (end > planes) {
-      starts.push(Math.max(codePoint, planes));
-      codes.push(code);
-    }
-    codePoint = end;
+/** Fills the tables, which know nothing before. Who makes a tokenizer does this first; a second time is nothing. */
+export function useCharClasses({ values, runs }: CharRuns): void {
+  if (high.length > 0) return;
+  let from = 0;
+  for (const [, index, length] of runs.matchAll(/([A-Z])([^A-Z]*)/g)) {
+    const value = values[index.charCodeAt(0) - 65];
+    const end = from + (length === '' ? 1 : Number.parseInt(length, 36));
+    low.fill(value, from, end);
+    if (end > planes) high.unshift([from, value]);
+    from = end;
   }
-  const lead = new Uint8Array(256).fill(charClass.multi);
-  lead.set(low.subarray(0, 0x80));
+  lead.fill(charClass.multi).set(low.subarray(0, 0x80));
   // Lead bytes whose every character is a plain letter: most of CJK and Hangul.
   for (let byte = 0xe1; byte < 0xf0; byte++) {
     const first = (byte & 15) << 12;
-    if (low.subarray(first, first + 0x1000).every((code) => code === charClass.letter)) lead[byte] = charClass.letter;
+    if (low.subarray(first, first + 0x1000).every((value) => value === charClass.letter)) lead[byte] = charClass.letter;
   }
-  return { low, starts: Int32Array.from(starts), codes: Uint8Array.from(codes), lead };
 }
 
 /** Class and NFC flags of a code point. */
-export function codePointValue(tables: Tables, codePoint: number): number {
-  if (codePoint < planes) return tables.low[codePoint];
-  let from = 0;
-  let to = tables.starts.length;
-  while (to - from > 1) {
-    const middle = (from + to) >> 1;
-    if (tables.starts[middle] <= codePoint) from = middle;
-    else to = middle;
-  }
-  return tables.codes[from];
+export function codePointValue(codePoint: number): number {
+  if (codePoint < planes) return low[codePoint];
+  for (const [from, value] of high) if (from <= codePoint) return value;
+  return 0;
+}
+
+/** White space, line ends too, by its value. */
+export function isSpace(value: number): boolean {
+  return (value & 15) === charClass.space || (value & 15) === charClass.newline;
 }
 
 /** Number of bytes of the UTF-8 character that begins with `byte`. */

@@ -1,4 +1,5 @@
 // A tokenizer from a file. MiMo's own (mimo.ts) needs none of this.
+import { TwoRoundFinder } from './normalized-tokens.ts';
 import { readTokenizerJson } from './read-tokenizer-json.ts';
 import { type Tokenizer, tokenizerFor } from './tokenizer.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -11,5 +12,6 @@ import { unreachableTokens } from './whole-words.ts';
 export function createTokenizer(json: unknown): Tokenizer {
   const vocabulary = new Vocabulary(readTokenizerJson(json));
   vocabulary.build(unreachableTokens(vocabulary));
-  return tokenizerFor(vocabulary);
+  const { added } = vocabulary.spec;
+  return tokenizerFor(vocabulary, added.some((token) => token.normalized) ? new TwoRoundFinder(added) : undefined);
 }

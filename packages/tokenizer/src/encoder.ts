@@ -30,11 +30,14 @@ export class Encoder {
   readonly #splitter: Splitter;
   readonly #merger: Merger;
   readonly #cache = new WordCache();
+  /** Number of ids of the last text. */
+  #counted = 0;
 
   constructor(vocabulary: Vocabulary) {
     this.#vocabulary = vocabulary;
     this.#splitter = vocabulary.spec.splitter();
-    this.#merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
+    const { byteIds, mergeLong } = vocabulary.spec;
+    this.#merger = new Merger(byteIds, vocabulary.pairs, mergeLong);
   }
 
   /** Ids since `start()`, of this or another encoder. */
@@ -62,31 +65,28 @@ export class Encoder {
   }
 
   /** Appends the ids of a text without added tokens; returns the length of its UTF-8, normalised, in `bytes`. */
-  encodeText(text: string): number {
+  encodeText(text: string, keepsIds = true): number {
     const splitter = this.#splitter;
     const { nfc } = this.#vocabulary.spec;
     const before = this.count;
     let length = this.#load(nfc && splitter.flags < 0 ? normalizeNfc(text) : text);
-    this.#encodeLoaded(length);
+    this.#encodeLoaded(length, keepsIds);
     // Nearly all text is in NFC. The splitter has seen whether it may not be.
     if (nfc && splitter.flags >= 0 && (splitter.flags & composing) !== 0) {
       const normal = normalizeNfc(text);
       if (normal !== text) {
         this.count = before;
         length = this.#load(normal);
-        this.#encodeLoaded(length);
+        this.#encodeLoaded(length, keepsIds);
       }
     }
     return length;
   }
 
-  /** The number of ids of a text. */
+  /** The number of ids of a text, without keeping more of them than those of a block. */
   countText(text: string): number {
-    const before = this.count;
-    this.encodeText(text);
-    const count = this.count - before;
-    this.count = before;
-    return count;
+    this.encodeText(text, false);
+    return this.#counted;
   }
 
   #load(text: string): number {
@@ -98,15 +98,19 @@ export class Encoder {
   }
 
   /** Appends the ids of the first `length` loaded bytes. */
-  #encodeLoaded(length: number): void {
+  #encodeLoaded(length: number, keepsIds: boolean): void {
     const splitter = this.#splitter;
+    this.#counted = 0;
     splitter.begin();
     for (;;) {
       const words = splitter.next(scratch.bytes, scratch.view, length);
       if (words === 0) return;
       const more = starts[words] - starts[0] + 8;
       if (scratch.ids.length - this.count < more) reserve(this.count, more);
+      const before = this.count;
       this.#encodeWords(words);
+      this.#counted += this.count - before;
+      if (!keepsIds) this.count = before;
     }
   }
 
@@ -162,13 +166,16 @@ export class Encoder {
   /** Writes the ids of one word to `out` from `count` on; returns where they end. */
   #mergeWord(start: number, end: number, out: Int32Array, count: number): number {
     const vocabulary = this.#vocabulary;
-    vocabulary.countMerge();
-    const id = vocabulary.words.find(scratch.view, start, end - start);
-    if (id >= 0) {
-      out[count] = id;
-      return count + 1;
-    }
+    vocabulary.countMerge(end - start);
     const { longestFit } = vocabulary;
+    // Few long words are tokens, and the longest fit finds those too, unless merges do not count.
+    if (end - start <= inlineBytes || longestFit === undefined || vocabulary.spec.ignoreMerges) {
+      const id = vocabulary.words.find(scratch.view, start, end - start);
+      if (id >= 0) {
+        out[count] = id;
+        return count + 1;
+      }
+    }
     if (longestFit !== undefined) return longestFit.encode(scratch.bytes, start, end, out, count);
     const merger = this.#merger;
     const merged = merger.merge(scratch.bytes, start, end);

@@ -1,11 +1,13 @@
 // MiMo's tokenizer with its vocabulary inside the package: no file, no network, also in browsers. The data are loaded and
 // unpacked on first use (mimo-vocabulary.generated.ts).
-import { addedTokenBytes, byteOrder } from './byte-level.ts';
+import { byteOrder } from './byte-order.ts';
+import { useCharClasses } from './char-class.ts';
 import { Automaton } from './pretokenize/automaton.ts';
 import type { TokenBytes } from './token-bytes.ts';
 import { type Tokenizer, tokenizerFor } from './tokenizer.ts';
 import { type AddedToken, Vocabulary } from './vocabulary.ts';
 
+const utf8 = new TextEncoder();
 let vocabulary: Promise<Vocabulary> | undefined;
 
 /**
@@ -13,8 +15,17 @@ let vocabulary: Promise<Vocabulary> | undefined;
  * over the same vocabulary.
  */
 export async function loadMimoTokenizer(): Promise<Tokenizer> {
-  vocabulary ??= import('./mimo-vocabulary.generated.ts').then(unpack);
+  vocabulary ??= open();
   return tokenizerFor(await vocabulary);
+}
+
+async function open(): Promise<Vocabulary> {
+  const [packed, classes] = await Promise.all([
+    import('./mimo-vocabulary.generated.ts'),
+    import('./char-class.generated.ts'),
+  ]);
+  useCharClasses(classes);
+  return unpack(packed);
 }
 
 interface Packed {
@@ -76,7 +87,7 @@ function joinTokens(left: Int32Array, right: Int32Array, names: readonly string[
     const r = right[rank];
     offsets[id + 1] = offsets[id] + (offsets[l + 1] - offsets[l]) + (offsets[r + 1] - offsets[r]);
   }
-  const addedBytes = names.map(addedTokenBytes);
+  const addedBytes = names.map((name) => utf8.encode(name));
   addedBytes.forEach((token, i) => (offsets[count + i + 1] = offsets[count + i] + token.length));
   const bytes = new Uint8Array(offsets[count + names.length] + 16);
   byteOrder.forEach((byte, id) => (bytes[id] = byte));

@@ -1,8 +1,6 @@
 // NFC exactly as Hugging Face's `tokenizers` applies it. Its tables are older than V8's: characters that only newer
 // versions compose or reorder are kept away from `String.normalize`.
-import { charTables, codePointValue, composing, inert } from './char-class.ts';
-
-const tables = charTables();
+import { codePointValue, composing, inert } from './char-class.ts';
 
 /** The text in NFC; the text itself when nothing in it may change. */
 export function normalizeNfc(text: string): string {
@@ -19,7 +17,7 @@ export function normalizeNfc(text: string): string {
   for (let at = 0; at < text.length;) {
     const codePoint = text.codePointAt(at) ?? 0;
     const next = at + (codePoint >= 0x10000 ? 2 : 1);
-    if ((codePointValue(tables, codePoint) & inert) !== 0) {
+    if ((codePointValue(codePoint) & inert) !== 0) {
       out += text.slice(from, at).normalize('NFC') + text.slice(at, next);
       from = next;
     }
@@ -28,7 +26,7 @@ export function normalizeNfc(text: string): string {
   return out + text.slice(from).normalize('NFC');
 }
 
-const valueAt = (text: string, at: number): number => codePointValue(tables, text.codePointAt(at) ?? 0);
+const valueAt = (text: string, at: number): number => codePointValue(text.codePointAt(at) ?? 0);
 
 /** The end of the stretch at `from`: a character and all after it that may change with it. NFC works inside stretches. */
 export function stretchEnd(text: string, from: number): number {

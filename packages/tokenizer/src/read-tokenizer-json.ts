@@ -2,6 +2,7 @@
 // (`tokenizer-unsupported`); whatever does not hang together is `tokenizer-malformed`.
 import { MimoError } from '@mimokit/protocol';
 import { addedTokenBytes, printableToBytes } from './byte-level.ts';
+import { mergeLong } from './merge-long.ts';
 import { idLimit } from './pair-table.ts';
 import { knownSplit, type SplitRule, splitterFor } from './pretokenize/rules.ts';
 import { packTokenBytes } from './token-bytes.ts';
@@ -33,6 +34,7 @@ export function readTokenizerJson(source: unknown): TokenizerSpec {
     splitter: () => splitterFor(rules),
     ignoreMerges: model['ignore_merges'] === true,
     selfEncoding: false,
+    mergeLong,
   };
 }
 

@@ -27,7 +27,9 @@ export class TokenTrie {
   readonly #roots: Int32Array = new Int32Array(1 << 16).fill(-1);
   /** By code point, of those with two or three bytes: the character's slot, perhaps `open`, or -1. */
   readonly #chars: Int32Array = new Int32Array(1 << 16).fill(-1);
-  /** Pairs: two such code points, and the slot of both. */
+  /** By such a code point: what its slot says, near to the others of its script. */
+  readonly #charMatches: Int32Array = new Int32Array(1 << 16);
+  /** Fours: two such code points, the slot of both, what that slot says, nothing. */
   readonly #charPairs: Int32Array;
 
   /** The trie of the ids below `count`, but for `hidden`. */
@@ -42,7 +44,7 @@ export class TokenTrie {
     // Pairs: a slot, and that of its prefix or the complement of a byte's id; prefixes come first.
     const made: number[] = [];
     const place = (key: number, prefix: number): number => {
-      const slot = slotOf(slots, key + 1);
+      const slot = slotOf(slots, key + 1, 1);
       if (slots[2 * slot] === 0) {
         slots[2 * slot] = key + 1;
         slots[2 * slot + 1] = leaf;
@@ -83,12 +85,16 @@ export class TokenTrie {
     }
     let pairSize = 1 << 10;
     while (pairSize < pairs.length) pairSize *= 2;
-    this.#charPairs = new Int32Array(2 * pairSize);
+    this.#charPairs = new Int32Array(4 * pairSize);
     for (let i = 0; i < pairs.length; i += 2) {
-      const slot = slotOf(this.#charPairs, pairs[i]);
-      this.#charPairs[2 * slot] = pairs[i];
-      this.#charPairs[2 * slot + 1] = pairs[i + 1];
+      const at = 4 * slotOf(this.#charPairs, pairs[i], 2);
+      this.#charPairs[at] = pairs[i];
+      this.#charPairs[at + 1] = pairs[i + 1];
+      this.#charPairs[at + 2] = slots[2 * pairs[i + 1] + 1];
     }
+    this.#chars.forEach((slot, char) => {
+      if (slot >= 0) this.#charMatches[char] = slots[2 * (slot & (open - 1)) + 1];
+    });
   }
 
   /** The longest match at `at` that ends by `end`. */
@@ -97,35 +103,38 @@ export class TokenTrie {
     const mask = (slots.length >> 1) - 1;
     const shift = Math.clz32(mask);
     const byte = bytes[at];
-    let match = this.#byteIds[byte] | (1 << idBits);
     let next = at + 2;
-    if (next > end) return match;
+    if (next > end) return this.#byteIds[byte] | (1 << idBits);
     let slot = -1;
+    let match = 0;
     const second = at + charBytes(byte);
     if (isShortLead(byte) && second <= end) {
       const char = codePointAt(bytes, at);
       slot = this.#chars[char];
       if (slot >= 0) {
+        match = this.#charMatches[char];
+        if (match >= leaf || second >= end) return match & (leaf - 1);
         const isOpen = slot >= open;
         slot &= open - 1;
-        match = slots[2 * slot + 1];
-        if (match >= leaf || second >= end) return match & (leaf - 1);
         next = second;
         const third = second + charBytes(bytes[second]);
         if (third <= end && isShortLead(bytes[second])) {
           const pairs = this.#charPairs;
-          const pair = slotOf(pairs, (char << 16) | codePointAt(bytes, second));
-          if (pairs[2 * pair] !== 0) {
-            slot = pairs[2 * pair + 1];
+          const pair = 4 * slotOf(pairs, (char << 16) | codePointAt(bytes, second), 2);
+          if (pairs[pair] !== 0) {
+            slot = pairs[pair + 1];
+            match = pairs[pair + 2];
             next = third;
           } else if (!isOpen) return match;
         } else if (!isOpen) return match;
       }
     }
-    if (slot < 0) slot = this.#roots[(byte << 8) | bytes[at + 1]];
-    while (slot >= 0) {
+    if (slot < 0) {
+      slot = this.#roots[(byte << 8) | bytes[at + 1]];
+      if (slot < 0) return this.#byteIds[byte] | (1 << idBits);
       match = slots[2 * slot + 1];
-      if (match >= leaf || next >= end) break;
+    }
+    while (match < leaf && next < end) {
       const key = ((slot << 8) | bytes[next++]) + 1;
       slot = Math.imul(key, 0x9e3779b1) >>> shift;
       let found = slots[2 * slot];
@@ -134,6 +143,7 @@ export class TokenTrie {
         found = slots[2 * slot];
       }
       if (found === 0) break;
+      match = slots[2 * slot + 1];
     }
     return match & (leaf - 1);
   }
@@ -144,10 +154,10 @@ function isShortLead(byte: number): boolean {
   return byte >= 0xc2 && byte < 0xf0;
 }
 
-/** The slot with a key, or the empty one where it belongs, in a table of pairs. */
-function slotOf(table: Int32Array, key: number): number {
-  const mask = (table.length >> 1) - 1;
+/** The slot with a key, or the empty one where it belongs, in a table with slots of `1 << bits` numbers. */
+function slotOf(table: Int32Array, key: number, bits: number): number {
+  const mask = (table.length >> bits) - 1;
   let slot = Math.imul(key, 0x9e3779b1) >>> Math.clz32(mask);
-  while (table[2 * slot] !== 0 && table[2 * slot] !== key) slot = (slot + 1) & mask;
+  while (table[slot << bits] !== 0 && table[slot << bits] !== key) slot = (slot + 1) & mask;
   return slot;
 }

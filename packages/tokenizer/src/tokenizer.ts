@@ -1,7 +1,7 @@
 // The tokenizer as users see it: added tokens → words → merges → ids, and back. The parts are in encoder.ts,
 // added-tokens.ts, decoder.ts and offsets.ts.
 import { MimoError } from '@mimokit/protocol';
-import { type AddedMatch, AddedTokenFinder, checkSpans, type Span } from './added-tokens.ts';
+import { type AddedMatch, AddedTokenFinder, checkSpans, type Span, type TokenFinder } from './added-tokens.ts';
 import { Decoder, type DecodeStream } from './decoder.ts';
 import { Encoder } from './encoder.ts';
 import { type EncodedOffsets, OffsetMap, truncationPoint } from './offsets.ts';
@@ -55,8 +55,8 @@ export interface Tokenizer {
 }
 
 /** A tokenizer over a vocabulary that may be shared; only buffers and the word cache are its own. */
-export function tokenizerFor(vocabulary: Vocabulary): Tokenizer {
-  return new BpeTokenizer(vocabulary);
+export function tokenizerFor(vocabulary: Vocabulary, added?: TokenFinder): Tokenizer {
+  return new BpeTokenizer(vocabulary, added ?? new AddedTokenFinder(vocabulary.spec.added));
 }
 
 const noSpans: readonly Span[] = [];
@@ -66,20 +66,18 @@ class BpeTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly maxId: number;
   readonly specialTokens: ReadonlyMap<string, number>;
-  readonly #raw: AddedTokenFinder;
-  readonly #late: AddedTokenFinder;
+  readonly #added: TokenFinder;
   readonly #encoder: Encoder;
   readonly #vocabulary: Vocabulary;
   #decoderMade: Decoder | undefined;
   readonly #nfc: boolean;
 
-  constructor(vocabulary: Vocabulary) {
+  constructor(vocabulary: Vocabulary, finder: TokenFinder) {
     const { added, nfc, modelIds } = vocabulary.spec;
     this.maxId = added.reduce((greatest, token) => Math.max(greatest, token.id), modelIds - 1);
     this.vocabSize = this.maxId + 1;
     this.specialTokens = new Map(added.map((token) => [token.content, token.id]));
-    this.#raw = new AddedTokenFinder(added.filter((token) => !token.normalized));
-    this.#late = new AddedTokenFinder(added.filter((token) => token.normalized));
+    this.#added = finder;
     this.#encoder = new Encoder(vocabulary);
     this.#vocabulary = vocabulary;
     this.#nfc = nfc;
@@ -177,30 +175,6 @@ class BpeTokenizer implements Tokenizer {
   #matches(text: string, options: EncodeOptions | undefined): readonly AddedMatch[] {
     const literal = options?.literal ?? noSpans;
     if (literal.length > 0) checkSpans(text, literal);
-    if (options?.special === false) return noMatches;
-    const raw = this.#raw.isEmpty ? noMatches : this.#raw.findAll(text, literal);
-    return this.#late.isEmpty ? raw : this.#lateMatches(text, literal, raw);
-  }
-
-  /** Tokens searched after normalisation: the same search, in what the raw ones have left. */
-  #lateMatches(text: string, literal: readonly Span[], raw: readonly AddedMatch[]): AddedMatch[] {
-    const all: AddedMatch[] = [];
-    const gap = (start: number, end: number): void => {
-      if (end <= start) return;
-      const inside = literal
-        .filter((span) => span.end > start && span.start < end)
-        .map((span) => ({ start: Math.max(span.start, start) - start, end: Math.min(span.end, end) - start }));
-      for (const match of this.#late.findAll(text.slice(start, end), inside)) {
-        all.push({ id: match.id, start: match.start + start, end: match.end + start });
-      }
-    };
-    let from = 0;
-    for (const match of raw) {
-      gap(from, match.start);
-      all.push(match);
-      from = match.end;
-    }
-    gap(from, text.length);
-    return all;
+    return options?.special === false ? noMatches : this.#added.findAll(text, literal);
   }
 }

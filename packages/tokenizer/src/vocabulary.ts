@@ -1,11 +1,11 @@
 // Everything a byte-level BPE knows about its tokens, immutable and shared by all tokenizers made from it: bytes of
 // every token, ranks of merges, and what makes encoding words faster than merging them. Reading files is in read-tokenizer-json.ts
 // and mimo.ts; merging is in bpe.ts.
+import type { Merge } from './bpe.ts';
 import { LongestFit } from './longest-fit.ts';
 import { PairTable } from './pair-table.ts';
 import type { Splitter } from './pretokenize/pieces.ts';
 import type { TokenBytes } from './token-bytes.ts';
-
 import { WordTable } from './word-table.ts';
 
 export interface AddedToken {
@@ -36,12 +36,16 @@ export interface TokenizerSpec {
   readonly splitter: () => Splitter;
   /** A word that is a token is that token, whatever the merges say. */
   readonly ignoreMerges: boolean;
-  /** Proven: every token encodes to itself, so a word that is a token needs no merging. */
+  /** Proven: every token encodes to itself, so a word that is a token needs no merging, and `longestFit` can be built. */
   readonly selfEncoding: boolean;
+  /** Merges long words (merge-long.ts); needed unless `selfEncoding`. */
+  readonly mergeLong?: Merge;
 }
 
-/** Words to merge before what makes it faster is worth building; until then merging finds the same ids. */
+/** Short words to merge before what makes it faster is worth building; until then merging finds the same ids. */
 const wordsBeforeBuilding = 500;
+/** A word of so many bytes takes as long to merge as this many short ones. */
+const shortWords = (bytes: number): number => 1 + (bytes * bytes) / 2048;
 
 export class Vocabulary {
   readonly spec: TokenizerSpec;
@@ -60,9 +64,11 @@ export class Vocabulary {
     this.pairs = new PairTable(spec.left, spec.right, spec.merged);
   }
 
-  /** To be told of each word that is merged: builds what makes that faster when it has come to be worth while. */
-  countMerge(): void {
-    if (++this.#merged === wordsBeforeBuilding && this.spec.selfEncoding) this.build(new Set());
+  /** To be told of each word before it is merged: builds what makes that faster when it has come to be worth while. */
+  countMerge(bytes: number): void {
+    if (!this.spec.selfEncoding || this.longestFit !== undefined) return;
+    this.#merged += shortWords(bytes);
+    if (this.#merged >= wordsBeforeBuilding) this.build(new Set());
   }
 
   /** Builds `words` and `longestFit`; `unreachable` are the tokens that do not encode to themselves. */

@@ -1,4 +1,5 @@
-// Laws that hold for every text, over the kept corpus and random ones. MIMOKIT_FUZZ_RUNS sets how many (default 1,000).
+// Laws that hold for every text, over the kept corpus and random ones: MIMOKIT_FUZZ_RUNS of them for each law (default 1,000),
+// then more for MIMOKIT_FUZZ_SECONDS in all (default 20 in CI, else none). Time only ends that, it cannot fail it.
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -7,12 +8,16 @@ import { sizes, textLaws, texts } from './laws.ts';
 
 const mimo = await loadMimoTokenizer();
 const numRuns = Number(process.env['MIMOKIT_FUZZ_RUNS'] ?? 1000);
+const seconds = Number(process.env['MIMOKIT_FUZZ_SECONDS'] ?? (process.env['CI'] === undefined ? 0 : 20));
 const corpus = JSON.parse(readFileSync(new URL('corpus/texts.json', import.meta.url), 'utf8')) as string[];
 
 describe('every text', () => {
   test.each(Object.entries(textLaws))('%s', (_, law) => {
     for (const text of corpus) law(text, [1, 0, 2]);
-    fc.assert(fc.property(texts, sizes, law), { numRuns });
+    const property = fc.property(texts, sizes, law);
+    fc.assert(property, { numRuns });
+    const interruptAfterTimeLimit = (seconds * 1000) / Object.keys(textLaws).length;
+    if (seconds > 0) fc.assert(property, { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit });
   });
 
   test('is encoded the same by a tokenizer that has seen nothing', async () => {

@@ -1,6 +1,7 @@
 // Worst cases cost n log n at most: operations are counted, not timed.
 import { describe, expect, test, vi } from 'vitest';
 import { Merger } from '../src/bpe.ts';
+import { mergeLong } from '../src/merge-long.ts';
 import { PairTable } from '../src/pair-table.ts';
 import { pieceStarts } from '../src/pretokenize/pieces.ts';
 import { type SplitRule, splitterFor } from '../src/pretokenize/rules.ts';
@@ -65,7 +66,7 @@ function reads(bytes: Uint8Array, rule: readonly SplitRule[]): number {
 
 test('merging asks for at most three pairs a byte, however long the word', () => {
   const vocabulary = new Vocabulary(readTokenizerJson(vocabularies['gpt2']()));
-  const merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
+  const merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs, mergeLong);
   const rank = vi.spyOn(PairTable.prototype, 'rank');
   for (const make of Object.values(shapes)) {
     const bytes = utf8.encode(make(size));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { Merger } from '../src/bpe.ts';
 import { LongestFit } from '../src/longest-fit.ts';
+import { mergeLong } from '../src/merge-long.ts';
 import { readTokenizerJson } from '../src/read-tokenizer-json.ts';
 import { Vocabulary } from '../src/vocabulary.ts';
 import { unreachableTokens } from '../src/whole-words.ts';
@@ -12,7 +13,7 @@ const utf8 = new TextEncoder();
 
 describe.each(['mimo', 'gpt2', 'deepseek-v3', 'o200k'])('%s', (family) => {
   const vocabulary = new Vocabulary(readTokenizerJson(vocabularies[family]()));
-  const merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs);
+  const merger = new Merger(vocabulary.spec.byteIds, vocabulary.pairs, mergeLong);
   const fit = LongestFit.for(vocabulary.spec, vocabulary.pairs, unreachableTokens(vocabulary));
   if (fit === undefined) throw new Error('this vocabulary has no longest fit');
 

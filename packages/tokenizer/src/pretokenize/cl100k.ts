@@ -1,9 +1,8 @@
 // The split of Qwen2, Qwen3, MiMo (one digit a piece) and of Llama-3 (up to three):
 //   (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,n}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
-import { charBytes, charClass, charTables } from '../char-class.ts';
-import { classAt, classes, contractionEnd, isAt, numbersEnd, runEnd, type Scanner, spaceEnd } from './runs.ts';
-
-const { lead } = charTables();
+import { charBytes, charClass, lead } from '../char-class.ts';
+import { contractionEnd } from './contractions.ts';
+import { classAt, classes, isAt, numbersEnd, runEnd, type Scanner, spaceEnd } from './runs.ts';
 
 /** Qwen2's rule with pieces of up to `digits` numbers. */
 export function cl100kScanner(digits: number): Scanner {

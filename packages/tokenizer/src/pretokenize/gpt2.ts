@@ -1,7 +1,8 @@
 // The split of GPT-2, which ByteLevel applies with use_regex (also SmolLM, after its digits):
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 import { charClass } from '../char-class.ts';
-import { classAt, classes, contractionEnd, runEnd, type Scanner, spaceEnd } from './runs.ts';
+import { contractionEnd } from './contractions.ts';
+import { classAt, classes, runEnd, type Scanner, spaceEnd } from './runs.ts';
 
 export const gpt2Scanner: Scanner = (bytes, start, end) => {
   let at = start;

@@ -2,7 +2,8 @@
 // C = (?i:'s|'t|'re|'ve|'m|'ll|'d):
 //   [^\r\n\p{L}\p{N}]?[U]*[l]+C?|[^\r\n\p{L}\p{N}]?[U]+[l]*C?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+
 import { charBytes, charClass } from '../char-class.ts';
-import { classAt, classes, contractionEnd, isAt, numbersEnd, runEnd, type Scanner, spaceEnd } from './runs.ts';
+import { contractionEnd } from './contractions.ts';
+import { classAt, classes, isAt, numbersEnd, runEnd, type Scanner, spaceEnd } from './runs.ts';
 
 const upperCase = 1 << charClass.upper;
 

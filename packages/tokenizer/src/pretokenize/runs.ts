@@ -1,12 +1,13 @@
 // Runs of characters of some classes in UTF-8, and the parts all split rules share: contractions, white space. All
 // scanners look at a character at most a few times, whatever the text.
-import { charBytes, charClass, charTables, codePointAt, codePointValue } from '../char-class.ts';
+import * as charRuns from '../char-class.generated.ts';
+import { charBytes, charClass, codePointAt, codePointValue, lead, low, useCharClasses } from '../char-class.ts';
+
+useCharClasses(charRuns);
 
 /** Where the piece that begins at `start` ends; the text ends at `end`, and `start < end`. */
 export type Scanner = (bytes: Uint8Array, start: number, end: number) => number;
 
-const tables = charTables();
-const { lead, low } = tables;
 const { multi } = charClass;
 
 type ClassSet =
@@ -40,7 +41,7 @@ export function classAt(bytes: Uint8Array, at: number): number {
   if (code !== multi) return code;
   if (byte < 0xe0) return low[((byte & 31) << 6) | (bytes[at + 1] & 63)] & 15;
   if (byte < 0xf0) return low[((byte & 15) << 12) | ((bytes[at + 1] & 63) << 6) | (bytes[at + 2] & 63)] & 15;
-  return codePointValue(tables, codePointAt(bytes, at)) & 15;
+  return codePointValue(codePointAt(bytes, at)) & 15;
 }
 
 /** True when the character at `at` is of one of `set`'s classes. */
@@ -84,28 +85,4 @@ export function spaceEnd(bytes: Uint8Array, start: number, end: number, lineEnds
   }
   if (lineEnds && line >= 0) return line;
   return at === end || last === start ? at : last;
-}
-
-/**
- * The end of `'s 't 're 've 'm 'll 'd` at the apostrophe `at`, or `at` when there is none. Without regard to case, the
- * long s (U+017F) is an s.
- */
-export function contractionEnd(bytes: Uint8Array, at: number, end: number, anyCase: boolean): number {
-  if (at + 1 >= end) return at;
-  const fold = anyCase ? 0x20 : 0;
-  const first = bytes[at + 1];
-  switch (first | fold) {
-    case 0x73: // s
-    case 0x74: // t
-    case 0x6d: // m
-    case 0x64: // d
-      return at + 2;
-    case 0x72: // r
-    case 0x76: // v
-      return at + 2 < end && (bytes[at + 2] | fold) === 0x65 ? at + 3 : at;
-    case 0x6c: // l
-      return at + 2 < end && (bytes[at + 2] | fold) === 0x6c ? at + 3 : at;
-    default:
-      return anyCase && first === 0xc5 && bytes[at + 2] === 0xbf ? at + 3 : at;
-  }
 }

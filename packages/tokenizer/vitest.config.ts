@@ -1,0 +1,4 @@
+// The tests of this package run in Node and, but for those named here, in a browser.
+import { nodeAndChromium } from '../../vitest.browser.ts';
+
+export default nodeAndChromium(['test/bundle.test.ts', 'test/encode-pool.test.ts', 'test/peer.test.ts']);
