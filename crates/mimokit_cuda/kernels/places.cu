@@ -1,4 +1,5 @@
 // place_counts: pairs of each expert. Grid: (experts).
+//   Few pairs need no launch of their own for it: place_pairs counts them itself.
 // place_pairs: the places of pairs by expert, ascending in it, and the tiles that products run in. Grid: (experts).
 // Bound: the ids, read once an expert.
 #include "device/arguments.cuh"
@@ -25,6 +26,14 @@ DEVICE u32 block_total(u32 value) {
   return value;
 }
 
+/// Pairs of an expert, by one thread where nobody has counted.
+DEVICE u32 count_of(const PlacesArgs& args, u32 expert) {
+  if (args.counts) return args.counts[expert];
+  u32 count = 0;
+  for (u32 pair = 0; pair < args.pairs; pair++) count += args.ids[pair] == expert;
+  return count;
+}
+
 KERNEL(place_counts, PlacesArgs, PLACE_THREADS) {
   u32 count = 0;
   for (u32 pair = threadIdx.x; pair < args.pairs; pair += PLACE_THREADS) count += args.ids[pair] == blockIdx.x;
@@ -36,13 +45,13 @@ KERNEL(place_pairs, PlacesArgs, PLACE_THREADS) {
   SHARED u32 of_warps[PLACE_THREADS / WARP];
   u32 expert = blockIdx.x, place = 0, first_tile = 0;
   for (u32 before = threadIdx.x; before < expert; before += PLACE_THREADS) {
-    u32 count = args.counts[before];
+    u32 count = count_of(args, before);
     place += ceil_div(count, 4) * 4;
     first_tile += ceil_div(count, args.tile_rows);
   }
   place = block_total(place);
   first_tile = block_total(first_tile);
-  u32 count = args.counts[expert], tiles = ceil_div(count, args.tile_rows);
+  u32 count = count_of(args, expert), tiles = ceil_div(count, args.tile_rows);
   for (u32 index = threadIdx.x; index < tiles; index += PLACE_THREADS) {
     u32* tile = args.tiles + 4 * (first_tile + index);
     tile[0] = expert;

@@ -1,5 +1,6 @@
 //! A pass on the device: ids, positions, where rows sit in their spans, block tables, and rotary tables; one upload a pass.
 
+use std::cell::RefCell;
 use std::ops::Range;
 
 use mimokit_model::pass::{Pass, Rope};
@@ -19,6 +20,8 @@ pub struct Step<D: Device> {
     pub(crate) pass: PassRows,
     /// Per rope: dims that turn, and where [rows, dim / 2] cosines and sines are.
     pub(crate) ropes: Vec<RopeTable>,
+    /// Lists that ops have asked for: those of one layer are those of the next.
+    lists: RefCell<Vec<(Vec<u32>, D::Memory)>>,
     _memory: D::Memory,
 }
 
@@ -77,8 +80,22 @@ impl<D: Device> Step<D> {
                 .into_iter()
                 .map(|(dim, cosines, sines)| RopeTable { dim, cosines: at(cosines), sines: at(sines) })
                 .collect(),
+            lists: RefCell::default(),
             _memory: memory,
         })
+    }
+
+    /// Where a list lies on the device, as long as the step lives; uploaded when it is first asked for.
+    pub(crate) fn list(&self, device: &D, words: Vec<u32>) -> Result<Address> {
+        let mut lists = self.lists.borrow_mut();
+        if let Some((_, memory)) = lists.iter().find(|(known, _)| *known == words) {
+            return Ok(memory.address());
+        }
+        let memory = device.allocate(words.len() * 4)?;
+        device.upload(&memory, 0, bytes_of(&words))?;
+        let address = memory.address();
+        lists.push((words, memory));
+        Ok(address)
     }
 }
 

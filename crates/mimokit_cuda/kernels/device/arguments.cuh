@@ -225,7 +225,7 @@ struct QuantiseRowsArgs {
 /// (row, choice) pairs by expert, each expert's from a multiple of 4 places on; ascending in an expert.
 struct PlacesArgs {
   const u32* ids;       // [pairs] experts
-  u32* counts;          // [experts]
+  u32* counts;          // [experts]; null: not counted
   u32* order;           // [places] pair of a place; unspecified where there is none
   u32* places;          // [pairs] place of a pair
   u32* tiles;           // [tiles, 4]: expert, its first place, its pairs, its first tile

@@ -10,7 +10,7 @@ use super::attn_split::attend_split;
 use crate::act::Act;
 use crate::arguments::{AttentionArgs, AttnBand, AttnRows, F32, KvLayer, KvWrite, KvWriteArgs, RowsArgs};
 use crate::backend::CudaBackend;
-use crate::device::{Device, Memory};
+use crate::device::Device;
 use crate::error::Result;
 use crate::kv::Fresh;
 use crate::step::Step;
@@ -56,7 +56,6 @@ struct Asked<D: Device> {
     rows: Vec<u32>,
     arguments: AttentionArgs,
     out: Act<D>,
-    _list: D::Memory,
 }
 
 fn ask<D: Device>(
@@ -72,12 +71,12 @@ fn ask<D: Device>(
         Queries::All => (0..step.rows as u32).collect(),
         Queries::Rows(rows) => rows.to_vec(),
     };
-    let list = backend.words(&rows)?;
+    let list = step.list(&backend.device, rows.clone())?;
     let out = backend.act(rows.len(), shape.heads * shape.v_dim)?;
     let arguments = AttentionArgs {
         layer,
         pass: step.pass,
-        queries: list.address(),
+        queries: list,
         q: q.address(),
         sinks: weights.sinks.as_ref().map_or(0, |sinks| sinks.address()),
         out: out.address(),
@@ -86,7 +85,7 @@ fn ask<D: Device>(
         scale: (1.0 / (shape.qk_dim as f64).sqrt()) as f32,
         ..AttentionArgs::default()
     };
-    Ok(Asked { rows, arguments, out, _list: list })
+    Ok(Asked { rows, arguments, out })
 }
 
 /// Queries [queries, heads * v_dim] over the blocks, which hold the pass's own keys and values already.
@@ -111,10 +110,10 @@ pub(super) fn attend_blocks<D: Device>(
         }
     }
     attend_split(backend, step, &asked.rows, &few, &asked.arguments)?;
-    let words = backend.words(&group_words(&many, 0))?;
-    let arguments = RowsArgs { attention: asked.arguments, groups: words.address(), ..RowsArgs::default() };
+    let words = step.list(&backend.device, group_words(&many, 0))?;
+    let arguments = RowsArgs { attention: asked.arguments, groups: words, ..RowsArgs::default() };
     for (first, count) in slabs(many.len()) {
-        let arguments = RowsArgs { groups: words.address() + 8 * first as u64, ..arguments };
+        let arguments = RowsArgs { groups: words + 8 * first as u64, ..arguments };
         // SAFETY: the blocks of the spans hold all positions up to the rows' own; queries are rows of the pass.
         unsafe { backend.launch(AttnRows(arguments), [layer.kv_heads as usize, count, 1], shared)? };
     }
@@ -144,13 +143,13 @@ pub(super) fn attend_band<D: Device>(
     for queries in runs(&asked.rows, &step.spans) {
         cut(queries, BAND_ROWS / (weights.shape.heads / layer.kv_heads as usize), &mut groups);
     }
-    let words = backend.words(&group_words(&groups, 0))?;
-    let arguments = RowsArgs { attention: asked.arguments, fresh: fresh.layer, groups: words.address() };
+    let words = step.list(&backend.device, group_words(&groups, 0))?;
+    let arguments = RowsArgs { attention: asked.arguments, fresh: fresh.layer, groups: words };
     // SAFETY: `fresh` has a slot for every row of the pass; the ring holds what the window reaches back to, by the layout.
     unsafe {
         backend.launch(KvWrite(write), [step.rows, layer.kv_heads as usize, 1], 0)?;
         for (first, count) in slabs(groups.len()) {
-            let arguments = RowsArgs { groups: words.address() + 8 * first as u64, ..arguments };
+            let arguments = RowsArgs { groups: words + 8 * first as u64, ..arguments };
             let grid = [layer.kv_heads as usize, count, 1];
             backend.launch(AttnBand(arguments), grid, rows_bytes(&layer, BAND_ROWS))?;
         }

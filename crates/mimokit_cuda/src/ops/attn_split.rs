@@ -40,7 +40,7 @@ pub(super) fn attend_split<D: Device>(
         }
         let slab = &groups[done..end];
         let count = slab[slab.len() - 1].end - first;
-        let words = backend.words(&group_words(slab, first))?;
+        let words = step.list(&backend.device, group_words(slab, first))?;
         let places = count * heads * splits;
         let partial = backend.device.allocate(places * v_dim * 4)?;
         let stats = backend.device.allocate(places * 8)?;
@@ -50,7 +50,7 @@ pub(super) fn attend_split<D: Device>(
                 out: arguments.out + 4 * (first * heads * v_dim) as u64,
                 ..*arguments
             },
-            groups: words.address(),
+            groups: words,
             partial: partial.address(),
             stats: stats.address(),
             splits: splits as u32,

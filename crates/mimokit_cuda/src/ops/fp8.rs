@@ -23,6 +23,9 @@ pub(crate) const BOX_ROWS: usize = 64;
 /// Places of a group begin at multiples of this, so that their scales can be copied in bulk.
 const PLACE_ALIGNMENT: usize = 4;
 
+/// Pairs that place_pairs counts by itself.
+const FEW_PAIRS: usize = 256;
+
 /// Input rows of a tile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum TileRows {
@@ -98,12 +101,13 @@ impl<D: Device> CudaBackend<D> {
         let count = pairs + (PLACE_ALIGNMENT - 1) * groups;
         let tile_bound = pairs / rows as usize + groups;
         let words = |count: usize| self.device.allocate(count * 4);
-        let counts = words(experts)?;
+        // Counting them anew in every block is less than a launch.
+        let counts = if pairs > FEW_PAIRS { words(experts)? } else { words(0)? };
         let lists: Lists<D> =
             Lists { order: words(count)?, places: words(pairs)?, tiles: words(4 * tile_bound)?, tile_count: words(1)? };
         let arguments = PlacesArgs {
             ids,
-            counts: counts.address(),
+            counts: if pairs > FEW_PAIRS { counts.address() } else { 0 },
             order: lists.order.address(),
             places: lists.places.address(),
             tiles: lists.tiles.address(),
@@ -115,7 +119,9 @@ impl<D: Device> CudaBackend<D> {
         };
         // SAFETY: ids are experts; the lists have room for every pair, three places more a group, and a part of a tile more a group.
         unsafe {
-            self.launch(PlaceCounts(arguments), [experts, 1, 1], 0)?;
+            if pairs > FEW_PAIRS {
+                self.launch(PlaceCounts(arguments), [experts, 1, 1], 0)?;
+            }
             self.launch(PlacePairs(arguments), [experts, 1, 1], 0)?;
         }
         Ok(Places { rows, count, tile_bound, lists: Some(lists) })
