@@ -16,7 +16,17 @@ const installed = once('cuda-toolchain', hashOf([requirements]), () => {
   mkdirSync(cache, { recursive: true });
   // A machine without a network is to hear so soon.
   const flags = ['--quiet', '--retries=0', '--timeout=15', '--no-deps', '--no-compile', '--only-binary=:all:'];
-  run('python3', ['-m', 'pip', 'install', ...flags, '--require-hashes', '--target', join(cache, 'site'), '-r', requirements]);
+  run('python3', [
+    '-m',
+    'pip',
+    'install',
+    ...flags,
+    '--require-hashes',
+    '--target',
+    join(cache, 'site'),
+    '-r',
+    requirements,
+  ]);
   symlinkSync(join('site', 'nvidia', 'cu13'), join(cache, 'home'));
 });
 if (!existsSync(nvcc)) fail(`cuda-toolchain: ${nvcc} is missing; remove .cache/cuda-toolchain.stamp and try again.`);
