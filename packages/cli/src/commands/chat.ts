@@ -6,6 +6,7 @@ import { defineCommand } from 'citty';
 import pc from 'picocolors';
 import { figuresLine, runTurn, type TurnFigures, type TurnOptions } from '../chat-turn.ts';
 import { modelArgs, modelDirectory, runnerOptions, wholeNumber } from '../model-options.ts';
+import { ownTemplate } from '../own-template.ts';
 import { pickRunner } from '../pick-runner.ts';
 
 const script = ['What is 37 * 12?', 'Convert 5 miles to kilometers.', 'Thank you!'];
@@ -34,7 +35,13 @@ export const chat = defineCommand({
     const { name, open, notice } = await pickRunner(args.runner);
     if (notice !== undefined) console.error(notice);
     const directory = await modelDirectory(args);
-    await using model = await openModel(directory, { runner: open, runnerOptions: runnerOptions(args) });
+    const own = await ownTemplate(directory);
+    if (own !== undefined) console.error(own.notice);
+    await using model = await openModel(directory, {
+      runner: open,
+      runnerOptions: runnerOptions(args),
+      ...(own && { template: own.template }),
+    });
     const options = {
       model,
       thinking: args.thinking,

@@ -11,6 +11,7 @@ import { defineCommand } from 'citty';
 import pc from 'picocolors';
 import { modelArgs, modelDirectory, oneOf, runnerOptions, wholeNumber } from '../model-options.ts';
 import { pino } from 'pino';
+import { ownTemplate } from '../own-template.ts';
 import { type PickedRunner, pickRunner } from '../pick-runner.ts';
 
 export const serve = defineCommand({
@@ -60,12 +61,15 @@ export const serve = defineCommand({
     if (args['api-key-file'] !== undefined) server.apiKeys = await readKeys(args['api-key-file']);
     if (args.cors !== undefined) server.corsOrigins = args.cors.split(',').map((origin) => origin.trim());
     const directory = await modelDirectory(args);
+    const own = await ownTemplate(directory);
+    if (own !== undefined) console.error(own.notice);
     await using encoder = await openEncoder(directory);
     await using model = await openModel(directory, {
       encoder,
       runner: engine?.open ?? picked.open,
       runnerOptions: runnerOptions(args),
       ...(args.name === undefined ? {} : { modelId: args.name }),
+      ...(own && { template: own.template }),
     });
     await using running = await openServer({ ...server, models: [model] });
     const runner = picked.name === 'cpu' ? 'native' : 'TypeScript';
