@@ -1,9 +1,7 @@
 // What self-speculation is worth at batch 1 on this machine: ids per second of decode steps at depths 0 to 3 and with the
-// engine's own policy, beside what two cost models predict. Depths take turns; medians over the rounds. `--model DIR`,
-// `--dialogues N`, `--rounds N`. Run it on an idle machine.
+// engine's own policy, beside what two cost models predict. Depths take turns; medians over the rounds. Idle machines only.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { nativeRunner } from '@mimokit/kernels';
 import {
   type DraftPolicy,
@@ -14,19 +12,23 @@ import {
   openModel,
   type StepRecord,
 } from '@mimokit/runtime';
-import { modelDirectory } from '../src/index.ts';
-import { readDialogues } from './dialogues.ts';
+import type { Dialogue } from './dialogues.ts';
+import type { Report } from './report.ts';
 import { runDialogue } from './run-dialogue.ts';
 
-const { values } = parseArgs({
-  options: {
-    model: { type: 'string', default: modelDirectory() },
-    set: { type: 'string', default: 'micro' },
-    dialogues: { type: 'string', default: '16' },
-    rounds: { type: 'string', default: '7' },
-  },
-});
-const dialogues = readDialogues(values.set === 'held' ? 'held' : 'micro').slice(0, Number(values.dialogues));
+/** Costs are in steps without drafts. */
+export interface DepthRow {
+  depth: number | 'policy';
+  ids_per_second: number;
+  ids_per_step: number;
+  step_ms: number;
+  cost: number;
+  cost_linear?: number;
+  cost_experts?: number;
+  speedup: number;
+}
+
+const rounds = 7;
 
 interface Measured {
   idsPerSecond: number;
@@ -35,9 +37,9 @@ interface Measured {
 }
 
 /** Decode steps only: a prompt takes what it takes. */
-async function measure(drafts: DraftPolicy): Promise<Measured> {
+async function measure(directory: string, dialogues: readonly Dialogue[], drafts: DraftPolicy): Promise<Measured> {
   const steps: StepRecord[] = [];
-  await using model = await openModel(values.model, {
+  await using model = await openModel(directory, {
     runner: nativeRunner,
     drafts,
     onStep: (step) => void steps.push(step),
@@ -92,38 +94,48 @@ function expertShare(c: Shape): number {
   return experts / (experts + rest);
 }
 
-const config = JSON.parse(readFileSync(join(values.model, 'config.json'), 'utf8')) as Shape;
-const byExperts = expertCost({
-  experts: config.n_routed_experts,
-  topK: config.num_experts_per_tok,
-  expertShare: expertShare(config),
-});
-const settings = ['0', '1', '2', '3', 'policy'] as const;
-const found = new Map<string, Measured[]>(settings.map((name) => [name, []]));
-for (let round = 0; round < Number(values.rounds); round++) {
-  for (const name of settings) {
-    found.get(name)!.push(await measure(name === 'policy' ? measuredDraftDepth() : fixedDraftDepth(Number(name))));
+export async function speed(directory: string, dialogues: readonly Dialogue[], report: Report): Promise<DepthRow[]> {
+  const config = JSON.parse(readFileSync(join(directory, 'config.json'), 'utf8')) as Shape;
+  const byExperts = expertCost({
+    experts: config.n_routed_experts,
+    topK: config.num_experts_per_tok,
+    expertShare: expertShare(config),
+  });
+  const settings = [0, 1, 2, 3, 'policy'] as const;
+  const found = new Map<number | 'policy', Measured[]>(settings.map((depth) => [depth, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const depth of settings) {
+      const drafts = depth === 'policy' ? measuredDraftDepth() : fixedDraftDepth(depth);
+      found.get(depth)!.push(await measure(directory, dialogues, drafts));
+    }
   }
-}
-const of = (name: string, key: keyof Measured): number => median(found.get(name)!.map((each) => each[key]));
-const ratio = (name: string): number =>
-  median(found.get(name)!.map((each, round) => each.idsPerSecond / found.get('0')![round]!.idsPerSecond));
-console.log('| depth | ids/s | ids a step | step, ms | cost measured | linear model | expert model | speed-up |');
-console.log('|--|--|--|--|--|--|--|--|');
-for (const name of settings) {
-  const depth = Number(name);
-  const cost = of(name, 'stepMilliseconds') / of('0', 'stepMilliseconds');
-  const models = name === 'policy' ? ['', ''] : [linearCost(1, depth).toFixed(2), byExperts(1, depth).toFixed(2)];
-  console.log(
-    `| ${[
-      name,
-      of(name, 'idsPerSecond').toFixed(0),
-      of(name, 'idsPerStep').toFixed(2),
-      of(name, 'stepMilliseconds').toFixed(3),
-      cost.toFixed(2),
-      ...models,
-      ratio(name).toFixed(2),
-    ].join(' | ')} |`,
+  const of = (depth: number | 'policy', key: keyof Measured): number =>
+    median(found.get(depth)!.map((one) => one[key]));
+  const ratios = (depth: number | 'policy'): number[] =>
+    found.get(depth)!.map(({ idsPerSecond }, round) => idsPerSecond / found.get(0)![round]!.idsPerSecond);
+  const rows = settings.map((depth): DepthRow => ({
+    depth,
+    ids_per_second: Math.round(of(depth, 'idsPerSecond')),
+    ids_per_step: Number(of(depth, 'idsPerStep').toFixed(2)),
+    step_ms: Number(of(depth, 'stepMilliseconds').toFixed(3)),
+    cost: Number((of(depth, 'stepMilliseconds') / of(0, 'stepMilliseconds')).toFixed(2)),
+    ...(depth !== 'policy' && {
+      cost_linear: Number(linearCost(1, depth).toFixed(2)),
+      cost_experts: Number(byExperts(1, depth).toFixed(2)),
+    }),
+    speedup: Number(median(ratios(depth)).toFixed(2)),
+  }));
+  const list = ratios('policy');
+  // Lowest and highest of seven rounds hold the median with 98%.
+  report.add('mtp_speedup', `of ${rounds} rounds`, median(list), [Math.min(...list), Math.max(...list)], (value) =>
+    value.toFixed(3),
   );
+  console.log('| depth | ids/s | ids a step | step, ms | cost measured | linear model | expert model | speed-up |');
+  console.log('|--|--|--|--|--|--|--|--|');
+  for (const row of rows) {
+    const { depth, ids_per_second: rate, ids_per_step: ids, step_ms: milliseconds, cost, speedup } = row;
+    const models = [row.cost_linear ?? '', row.cost_experts ?? ''];
+    console.log(`| ${[depth, rate, ids, milliseconds, cost, ...models, speedup].join(' | ')} |`);
+  }
+  return rows;
 }
-console.log(`mtp_speedup ${ratio('policy').toFixed(3)}`);

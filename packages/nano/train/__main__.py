@@ -17,7 +17,7 @@ def main() -> None:
     a.add_argument("--workers", type=int, default=2, help="training processes of one thread each")
     a.add_argument("--mix", help="data mix of the dialogues: micro, held, or one of training's")
     a.add_argument("--to", type=pathlib.Path, help="export into this folder instead of the package")
-    a.add_argument("--bf16", action="store_true", help="with --to: all matrices in BF16")
+    a.add_argument("--bf16", action="store_true", help="export all matrices in BF16, into train/.runs/bf16 if not --to: what FP8 is compared with")
     o = a.parse_args()
     o.mix = o.mix or ("micro" if o.config == "micro" else "held")
     torch.set_num_threads(1)
@@ -26,7 +26,9 @@ def main() -> None:
         train(o.config, o.workers)
     if o.only in (None, "export"):
         from .export import export, export_to
-        export_to(o.config, o.to, o.bf16) if o.to else export(o.config)
+        from .trainer import RUNS
+        to = o.to or (RUNS / "bf16" if o.bf16 else None)
+        export_to(o.config, to, o.bf16) if to else export(o.config)
     if o.only in (None, "dialogues"):
         from .data.held_out import write
         write(o.mix)

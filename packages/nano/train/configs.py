@@ -48,6 +48,8 @@ class Plan:
     adam: float = 1.5e-3
     tokenizer_samples: int = 3000
     tokenizer_mix: str = "micro"
+    cut: float = 0.0  # until the decay: share of the dialogues that end with a call
+    pointing: float = 0.0  # until the decay: weight of the loss that points heads at what is copied
     copying_start: bool = False  # begin with the circuits of start.py
     seed: int = 7
 
@@ -58,8 +60,8 @@ CONFIGS = {
         Plan(steps=2400, warmup=60, decay_from=0.5, mtp_from=0.0, joint_from=0.6, quant_from=0.85, stages=((0.0, "micro", 1024, 4),)),
     ),
     "nano-s": (
-        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=2, dk=48, dv=32, dense=512, experts=16, topk=4, width=128, theta=10000.0),
+        Size(vocab=4096, hidden=256, pattern=(0, 1, 1, 1, 1, 0), heads=8, kv=4, swa_kv=4, dk=48, dv=32, dense=512, experts=16, topk=4, width=128, theta=10000.0),
         Plan(steps=8000, warmup=20, decay_from=0.6, mtp_from=0.45, joint_from=0.65, quant_from=0.9,
-             stages=((0.0, "repeat", 1024, 4), (0.005, "copy", 1024, 4), (0.03, "early", 1536, 4), (0.1, "full", 1536, 4), (0.5, "full", 2048, 4)), long_from=0.94, long_theta=80000.0, tokenizer_samples=8000, tokenizer_mix="words", copying_start=True, muon=0.015, adam=2e-3),
+             stages=((0.0, "repeat", 1024, 4), (0.005, "copy", 1024, 4), (0.03, "early", 1536, 4), (0.1, "full", 1536, 4), (0.5, "full", 2048, 4)), long_from=0.94, long_theta=80000.0, tokenizer_samples=8000, tokenizer_mix="words", copying_start=True, cut=0.4, pointing=0.3, muon=0.015, adam=2e-3),
     ),
 }

@@ -13,6 +13,9 @@ from .configs import Size
 from .quant import STATE, bf16, fp8, linear
 
 
+POINTERS = (2, 6)  # heads of the last layer that learn to look at the source of a name and of a value
+
+
 def rms(x: torch.Tensor, w: torch.Tensor, eps: float) -> torch.Tensor:
     return F.rms_norm(x, (x.shape[-1],), bf16(w), eps)
 
@@ -38,6 +41,7 @@ class Attention(nn.Module):
     def __init__(self, s: Size, swa: bool):
         super().__init__()
         self.s, self.swa, self.kv = s, swa, (s.swa_kv or 2 * s.kv) if swa else s.kv
+        self.pointing = False
         self.q_proj = matrix(s.heads * s.dk, s.hidden)
         self.k_proj = matrix(self.kv * s.dk, s.hidden)
         self.v_proj = matrix(self.kv * s.dv, s.hidden)
@@ -57,7 +61,22 @@ class Attention(nn.Module):
         q, k, v = self.project(x, lay)
         if "cache" in lay:
             return lay["cache"].attend(self, q, k, v, lay)
+        if self.pointing and lay["points"] is not None:
+            lay["pointed"] = self.pointed(q, k, lay)
         return linear(self.local(q, k, v, lay) if self.swa else self.full(q, k, v, lay), bf16(self.o_proj))
+
+    def pointed(self, q, k, lay):
+        """(loss, places, hits): how well POINTERS' heads look where pack.row says the next piece is told."""
+        loss, count, hits = q.new_zeros((), dtype=torch.float32), 0, 0
+        keys = torch.arange(q.shape[1])
+        for head, places in zip(POINTERS, lay["points"]):
+            at, first, last = places.T[..., None]
+            if len(at):
+                a = (q[0, at[:, 0], head] @ k[0, :, head * self.kv // self.s.heads].T).float() * self.s.dk ** -0.5 + lay["mask"][0, at[:, 0]]
+                inside = (keys >= first) & (keys <= last)
+                loss = loss + (a.logsumexp(-1) - a.masked_fill(~inside, float("-inf")).logsumexp(-1)).sum()
+                count, hits = count + len(at), hits + int(inside.gather(1, a.argmax(-1, keepdim=True)).sum())
+        return loss, count, hits
 
     def full(self, q, k, v, lay):
         """Blocks of 256 queries over the keys up to their end: what lies above the diagonal is hardly computed, and a

@@ -29,6 +29,7 @@ class Model(nn.Module):
         self.s, self.theta = s, s.theta  # theta of the global layers, raised by the long phase
         self.embed_tokens = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.3)
         self.layers = nn.ModuleList(Block(s, bool(p), 0 if i and s.experts else s.dense) for i, p in enumerate(s.pattern))
+        self.layers[-1].self_attn.pointing = True
         self.norm = nn.Parameter(torch.ones(s.hidden))
         self.lm_head = nn.Parameter(torch.randn(s.vocab, s.hidden) * 0.01)
         self.mtp = nn.ModuleList(MtpHead(s) for _ in range(s.mtp))
@@ -62,7 +63,7 @@ class Model(nn.Module):
             return torch.zeros(ok.shape, dtype=kind).masked_fill_(~ok, float("-inf"))
         return {
             "angles": angles(pos, s.rotary, self.theta), "swa_angles": angles(pos, s.rotary, s.swa_theta), "mask": bias(see),
-            "tail": tail.clamp_min(0), "local_mask": bias(ok)[:, None, :, None],
+            "points": None, "tail": tail.clamp_min(0), "local_mask": bias(ok)[:, None, :, None],
         }
 
     def trunk(self, ids, lay):
@@ -74,10 +75,11 @@ class Model(nn.Module):
     def logits(self, x):
         return linear(x, bf16(self.lm_head)).float()
 
-    def losses(self, ids, pos, branch, weight, heads: int) -> tuple[torch.Tensor, torch.Tensor, dict]:
-        """(main loss, mean loss of the first `heads` MTP heads, figures), all of them SUMS over the batch's weighted
-        targets; weight[b, t] is the weight of token t as a target. Figures count the full-weight targets."""
-        lay = self.layout(pos, branch)
+    def losses(self, ids, pos, branch, weight, points, heads: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, dict]:
+        """(main loss, mean loss of the first `heads` MTP heads, loss of the pointing heads, figures), all of them SUMS over the
+        batch's weighted targets; weight[b, t] is the weight of token t as a target. Figures count the full-weight targets.
+        points: None or the pairs of pack.row, of a batch of one row."""
+        lay = self.layout(pos, branch) | {"points": points}
         h = self.trunk(ids, lay)
         fig: dict[str, float] = {}
 
@@ -101,4 +103,5 @@ class Model(nn.Module):
             fed = torch.cat([ids[:, 1 + i:], ids.new_zeros(len(ids), 1 + i)], 1)
             z = head(F.embedding(fed, bf16(self.embed_tokens)), h, lay)
             extra = extra + ce(z, 2 + i, f"mtp{i}_") / heads
-        return main, extra, fig
+        pointed, fig["points"], fig["points_right"] = lay.get("pointed", (main.new_zeros(()), 0, 0))
+        return main, extra, pointed, fig

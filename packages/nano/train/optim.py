@@ -22,7 +22,9 @@ def orthogonal(g: torch.Tensor) -> torch.Tensor:
 class Optimizer:
     """Parameters, gradients and state in shared memory; `grads[w]` is worker w's own gradient buffer."""
 
-    def __init__(self, model, plan, workers: int):
+    def __init__(self, model, plan, workers: int, twins: list[tuple[int, int]] = ()):
+        """twins: pairs of ids whose rows of the embedding and the head keep their difference: they share their gradients."""
+        self.twins = torch.tensor(twins, dtype=torch.long).reshape(-1, 2).T
         self.plan, self.params = plan, dict(model.named_parameters())
         self.muon = {n for n, p in self.params.items() if p.ndim >= 2 and not n.endswith(ADAM_NAMES)}
         for p in self.params.values():
@@ -65,6 +67,9 @@ class Optimizer:
                 continue
             p, m = self.params[n], self.first[n]
             g = sum(b[n] for b in self.grads) / total
+            if n in ADAM_NAMES:
+                a, b = self.twins
+                g[a] = g[b] = g[a] + g[b]
             if n in self.muon:
                 m.lerp_(g, 1 - 0.95)
                 shapes.setdefault(tuple(p.shape[-2:]), []).append((p, g.lerp(m, 0.95)))

@@ -28,7 +28,16 @@ def projection(hidden: int, rows: int) -> torch.Tensor:
 
 
 @torch.no_grad()
-def begin(model: Model) -> None:
+def pair(model: Model, twins: list[tuple[int, int]]) -> None:
+    """A piece with a space before it begins as the piece and a constant; training keeps it so (optim.py)."""
+    a, b = torch.tensor(twins).T
+    for rows, size in ((model.embed_tokens, 1.2), (model.lm_head, 0.5)):
+        space = torch.cat([torch.zeros(FREE), torch.randn(rows.shape[1] - FREE)])
+        rows[a] = rows[b] + size * space / space.norm()
+
+
+@torch.no_grad()
+def begin(model: Model, twins: list[tuple[int, int]]) -> None:
     s, e = model.s, model.embed_tokens
     assert s.dv == 32 and s.dk - s.rotary == 32 and s.hidden >= 192
     e[:, :FREE] = 0
@@ -40,6 +49,7 @@ def begin(model: Model) -> None:
     model.lm_head.zero_()
     for at, c in zip(COPY, copied):
         model.lm_head[:, at] = LOUD * e @ c.T
+    pair(model, twins)
 
 
 def back(model: Model, token: torch.Tensor) -> None:

@@ -5,9 +5,11 @@ import json
 import unittest
 
 from .data import held_out
-from .data.dialogue import dialogue, values
+from .data.dialogue import dialogue, turn_messages, values
 from .data.mix import MIXES, SOURCES, environment
 from .data.pools import held
+from .data.render import render, system_messages
+from .data.sources import sources
 
 KINDS = {"string": str, "integer": int, "number": (int, float), "boolean": bool, "array": list, "object": dict}
 
@@ -77,6 +79,26 @@ class Generator(unittest.TestCase):
                 self.assertTrue(t.answer)
                 for x in t.restate:
                     self.assertIn(x, t.answer)
+
+    def test_what_a_call_copies_is_found_in_the_list_of_tools_or_in_what_was_said(self):
+        copies = {True: 0, False: 0}
+        for env, turns in drawn("nonce_only", 200):
+            messages = system_messages(env) + [m for t in turns for m in turn_messages(t, True)]
+            text = render(messages, env["tools"])
+            head = text.index("<|im_start|>user")
+            names, values = sources(text, head)
+            calls = sum(len(s.calls) for t in turns for s in t.steps)
+            self.assertGreaterEqual(len(names), calls)
+            for copy, first, last in names:
+                word = text[copy:copy + 2].split(">")[0]
+                self.assertLess(last, head)
+                self.assertTrue(text.startswith(word, first), (word, text[first:last]))
+            for copy, first, last in values:
+                self.assertEqual(first, last)
+                self.assertTrue(head < first < copy and text[first] == text[copy])
+                copies[True] += 1
+            copies[False] += sum(len(a) for t in turns for s in t.steps for _, a in s.calls)
+        self.assertGreater(copies[True], 0.7 * copies[False])
 
     def test_every_source_is_in_use(self):
         self.assertEqual(set(MIXES["full"]) | set(MIXES["long"]), set(SOURCES))

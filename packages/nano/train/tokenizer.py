@@ -74,6 +74,17 @@ def train(vocab: int, seed: int, samples: int, mix: str) -> Tokenizer:
     return tok
 
 
+# Function words whose letters also begin or end invented words; ` a` has nothing to do with the `a` of `zafir`.
+STOP = set("a am an and as at be do from i in is it me my no of on or so that the to up what".split())
+
+
+def twins(tok: Tokenizer) -> list[tuple[int, int]]:
+    """(id of a space and a piece, id of the piece) of all pieces that are letters: ` gar|den` in a request is `gar|den` in a
+    call."""
+    vocab = tok.get_vocab()
+    return sorted((vocab[t], vocab[t[1:]]) for t in vocab if t[0] == "\u0120" and t[1:].isalpha() and t[1:] in vocab and t[1:].lower() not in STOP)
+
+
 def save(tok: Tokenizer, folder: pathlib.Path) -> None:
     tok.save(str(folder / "tokenizer.json"))
     config = {

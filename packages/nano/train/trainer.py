@@ -27,7 +27,7 @@ from .pack import batch
 
 RUNS = pathlib.Path(__file__).parent / ".runs"
 SAVE_SECONDS = 240
-FIGURES = ["weight", "count", "loss", "right"] + [f"mtp{i}_{k}" for i in range(3) for k in ("weight", "count", "loss", "right")]
+FIGURES = ["weight", "count", "loss", "right", "points", "points_right"] + [f"mtp{i}_{k}" for i in range(3) for k in ("weight", "count", "loss", "right")]
 
 
 @dataclasses.dataclass
@@ -41,6 +41,8 @@ class Phase:
     row: int
     rows: int
     long: bool
+    cut: float
+    pointing: float
 
 
 def phase(p: float, step: int, plan) -> Phase:
@@ -50,7 +52,8 @@ def phase(p: float, step: int, plan) -> Phase:
     mix, row, rows = [rest for share, *rest in plan.stages if p >= share][-1]
     if long := p >= plan.long_from:
         mix, row, rows = "long", plan.long_row, max(1, row * rows // plan.long_row)
-    return Phase(rate, heads, p >= plan.quant_from, mix, row, rows, long)
+    early = p < plan.decay_from
+    return Phase(rate, heads, p >= plan.quant_from, mix, row, rows, long, plan.cut * early, plan.pointing * early)
 
 
 def prepare(config: str) -> tuple[pathlib.Path, Encoder]:
@@ -83,9 +86,10 @@ class Run:
         self.folder, self.enc = prepare(config)
         found = load(self.folder, config)
         self.model, state = found or (Model(self.size), {"step": 0, "seconds": 0.0, "tokens": 0, "heads": 0})
-        if not found and self.plan.copying_start:
-            start.begin(self.model)
-        self.opt = Optimizer(self.model, self.plan, workers)
+        twins = tokenizer.twins(self.enc.tok) if self.plan.copying_start else []
+        if not found and twins:
+            start.begin(self.model, twins)
+        self.opt = Optimizer(self.model, self.plan, workers, twins)
         if found:
             self.opt.restore(state["optimizer"])
         self.heads, self.seconds, self.tokens = state["heads"], state["seconds"], state["tokens"]
@@ -137,9 +141,9 @@ class Run:
                 self.next.value += 1
             if i >= now.rows:
                 break
-            data = batch(self.enc, self.plan.seed, step * 16 + i, 1, now.row, self.size.positions, now.mix)
-            main, extra, fig = self.model.losses(*data, now.heads)
-            (main + 0.3 * extra).backward()
+            data = batch(self.enc, self.plan.seed, step * 16 + i, now.row, self.size.positions, now.mix, now.cut)
+            main, extra, pointed, fig = self.model.losses(*data, now.heads)
+            (main + 0.3 * extra + now.pointing * pointed).backward()
             sums += torch.tensor([fig.get(k, 0.0) for k in FIGURES] + [float(now.row)])
         for k, m in enumerate(self.moe):
             self.load[worker, k] = m.load
@@ -152,6 +156,8 @@ class Run:
         fig = dict(zip(FIGURES, t))
         line = {"step": step + 1, "tokens": self.tokens, "targets": int(fig["count"]), "mix": now.mix, "seconds": round(self.seconds, 1), "rate": round(now.rate, 4),
                 "loss": round(fig["loss"] / max(1, fig["count"]), 4), "acc": round(fig["right"] / max(1, fig["count"]), 4)}
+        if fig["points"]:
+            line["pointed"] = round(fig["points_right"] / fig["points"], 4)
         for i in range(now.heads):
             line[f"mtp{i}_acc"] = round(fig[f"mtp{i}_right"] / max(1, fig[f"mtp{i}_count"]), 4)
         line |= {"most": round(max(float(s.max()) for s in shares) * self.size.experts, 2), "least": round(min(float(s.min()) for s in shares) * self.size.experts, 2), "tok_s": round(t[-1] / seconds)}

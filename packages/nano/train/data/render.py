@@ -46,9 +46,18 @@ class Encoder:
         self.start, self.end, self.open, self.close = one("<|im_start|>"), one("<|im_end|>"), one("<think>"), one("</think>")
         self.assistant = tok.encode("assistant", add_special_tokens=False).ids
         assert len(self.assistant) == 1
+        self.plain = {one(t): one(t[1:]) for t in tok.get_vocab() if t[0] == "\u0120" and t[1:] in tok.get_vocab()}
 
     def ids(self, text: str) -> list[int]:
         return self.tok.encode(text, add_special_tokens=False).ids
+
+    def starts(self, text: str) -> list[int]:
+        """Where each token begins, in characters."""
+        return [a for a, _ in self.tok.encode(text, add_special_tokens=False).offsets]
+
+    def same(self, left: int, right: int) -> bool:
+        """Whether two tokens are the same piece, with or without a space before it."""
+        return self.plain.get(left, left) == self.plain.get(right, right)
 
     def weights(self, ids: list[int], heard: bool = True) -> list[float]:
         """Weight of each token as a prediction target; `heard`: what users and tools say is one."""
