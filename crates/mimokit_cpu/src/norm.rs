@@ -37,12 +37,12 @@ impl Kernel for Norm<'_> {
 pub(crate) fn normalised(backend: &CpuBackend, x: &Act, rows: Option<&[u32]>, weight: &[f32], eps: f32) -> Input {
     let count = rows.map_or(x.rows, <[u32]>::len);
     let mut out = Rows::zeroed(count, x.width);
-    let stride = out.stride;
+    let (stride, padded) = (out.stride, out.padded);
     let parts = Parts::new(&mut out.values);
-    backend.pool.run(count, count * stride, &|row| {
+    backend.pool.run(count, count * padded, &|row| {
         let from = rows.map_or(row, |rows| rows[row] as usize);
         // SAFETY: every task has its own row.
-        let out = unsafe { parts.part(row * stride, stride) };
+        let out = unsafe { parts.part(row * stride, padded) };
         dispatch(backend.level, Norm { x: x.row(from), weight, eps, out });
     });
     Input::new(out, x.width, backend.quantise)

@@ -13,7 +13,8 @@ use crate::report::Row;
 use crate::{backend, real, thread_counts, threads_in_words};
 
 /// An MoE layer of four experts, each of which gets the same number of rows: the first columns of a row say which.
-pub fn run(rounds: usize) {
+/// `only`: that number of rows alone.
+pub fn run(rounds: usize, only: Option<usize>) {
     const EXPERTS: usize = 4;
     let checkpoint = real::open("global-moe");
     for threads in thread_counts() {
@@ -44,7 +45,7 @@ pub fn run(rounds: usize) {
             normalise: false,
             scale: 1.0,
         };
-        for each in [96, 24, 12, 6] {
+        for each in only.map_or(vec![96, 24, 12, 6], |each| vec![each]) {
             let count = EXPERTS * each;
             let mut values = real::noise(count * real::HIDDEN, each as u64);
             for row in 0..count {

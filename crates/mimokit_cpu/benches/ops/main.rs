@@ -1,5 +1,5 @@
 //! Kernels at MiMo-V2-Flash's real shapes beside what the machine can do, measured in turn in one run:
-//!   cargo bench -p mimokit_cpu --bench ops -- gemv | gemm | attention | layer | open [--rounds N]
+//!   cargo bench -p mimokit_cpu --bench ops -- gemv | gemm [rows] | attention | layer | open [--rounds N]
 //! Weights are those of the real-dims checkpoints. Prints JSON lines (report.rs), which `pnpm --filter @mimokit/bench run
 //! kernels | attention | layer | open` turns into tables. Needs a quiet machine.
 
@@ -22,7 +22,7 @@ fn main() {
     let (rounds, words) = report::arguments();
     match words.first().map(String::as_str) {
         Some("gemv") => gemv::run(rounds),
-        Some("gemm") => gemm::run(rounds),
+        Some("gemm") => gemm::run(rounds, words.get(1).and_then(|each| each.parse().ok())),
         Some("attention") => attention::run(rounds),
         Some("layer") => layer::run(rounds),
         Some("open") => open::run(rounds),

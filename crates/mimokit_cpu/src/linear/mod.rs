@@ -9,6 +9,7 @@ mod many;
 mod nan;
 mod rows;
 mod scaled;
+mod tile;
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -104,6 +105,7 @@ impl Matrix {
             row_bytes: self.row_bytes(),
             columns: self.linear.cols,
             scales: self.linear.scales.as_ref(),
+            scale_columns: self.linear.scales.as_ref().map_or(BLOCK, |scales| scales.block_cols),
             block: self.linear.scales.as_ref().map_or(BLOCK, |scales| scales.block_cols.min(BLOCK)),
             factor: if self.linear.dtype == Dtype::F8E4M3 { E4M3_LIFT } else { 1.0 },
         }
@@ -117,7 +119,9 @@ struct RowsOf<'a> {
     row_bytes: usize,
     columns: usize,
     scales: Option<&'a BlockScales>,
-    /// Columns that share a scale, not more than an activation's group.
+    /// Columns that share a scale.
+    scale_columns: usize,
+    /// The same, not more than an activation's group.
     block: usize,
     /// What a finished sum is multiplied by: the second half of the E4M3 lift.
     factor: f32,
@@ -127,11 +131,6 @@ impl<'a> RowsOf<'a> {
     #[inline(always)]
     fn row(&self, row: usize) -> &'a [u8] {
         &self.bytes[row * self.row_bytes..(row + 1) * self.row_bytes]
-    }
-
-    #[inline(always)]
-    fn scale(&self, row: usize, column: usize) -> f32 {
-        self.scales.map_or(1.0, |scales| scales.row(row)[column / scales.block_cols])
     }
 
     /// The first row after `row`, at most `end`, that has other scales than it.
@@ -209,12 +208,12 @@ fn few_rows<E: Element, const T: usize>(
     dispatch(level, few::Few { weights, x, x_scales, rows, out, element: PhantomData::<E> });
 }
 
-/// How many weight rows make one task: enough bytes to be worth it, whole panels, and work for every thread.
+/// How many weight rows make one task: enough bytes to be worth it, whole groups, and work for every thread.
 pub(crate) fn task_rows(matrix: &Matrix, tokens: usize, threads: usize) -> usize {
     let rows = if tokens > MANY { many::RUN_ROWS } else { TASK_BYTES.div_ceil(matrix.row_bytes().max(1)) };
     // Several tasks for each thread, so that none waits long for another's last one.
     let share = matrix.rows().div_ceil(4 * threads);
-    rows.min(share).max(1).next_multiple_of(many::PANEL_ROWS).next_multiple_of(int8::GROUP)
+    rows.min(share).max(1).next_multiple_of(int8::GROUP)
 }
 
 /// y = W x for all rows of the input, by all threads.

@@ -13,9 +13,16 @@ use crate::linear::Matrix;
 use crate::linear::element::{Bf16, E4m3, Element, LINE, place_in_line};
 use crate::simd::{E4M3_LIFT, LANES};
 
-/// Rows of floats with a stride that is a multiple of sixteen; what is past `width` is zero.
+/// Floats whose addresses differ by a multiple of this share the few lines that a cache has for them. Rows of 4,096 columns would
+/// do so, and sixteen of them would drive each other out.
+const PAGE: usize = 1024;
+
+/// Rows of floats that begin at whole cache lines; what is past a row's width is zero.
 pub(crate) struct Rows {
     pub(crate) count: usize,
+    /// Floats of a row: its width, padded to whole vectors.
+    pub(crate) padded: usize,
+    /// From one row's start to the next one's: `padded` or a line more.
     pub(crate) stride: usize,
     pub(crate) values: Floats,
     /// With quantised activations: [count, groups of 128], what a group's values are to be multiplied by.
@@ -24,12 +31,13 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn zeroed(count: usize, width: usize) -> Rows {
-        let stride = width.next_multiple_of(LANES);
-        Rows { count, stride, values: Floats::zeroed(count * stride), scales: None }
+        let padded = width.next_multiple_of(LANES);
+        let stride = padded + if padded.is_multiple_of(PAGE) { LANES } else { 0 };
+        Rows { count, padded, stride, values: Floats::zeroed(count * stride), scales: None }
     }
 
     pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.stride..(row + 1) * self.stride]
+        &self.values[row * self.stride..][..self.padded]
     }
 
     /// The group scales of a row; empty when there are none.

@@ -53,27 +53,36 @@ pub(super) fn scale_row<S: Simd>(
     x_scales: &[f32],
     to: &mut [f32],
 ) {
-    let group = |column: usize| x_scales.get(column / BLOCK).copied().unwrap_or(1.0);
+    let scales = weights.scales.map_or(&[][..], |scales| scales.row(row));
     let in_lines = (weights.columns - from).min(x.len()) / LINE * LINE;
     let (lines, rest) = to.split_at_mut(in_lines);
     // A block of fewer columns than a line's is a few lanes of all its vectors.
     let stretch = weights.block.max(LINE);
     for (index, to) in lines.chunks_mut(stretch).enumerate() {
         let start = index * stretch;
-        let mut factors = [weights.scale(row, from + start) * group(from + start); LANES];
+        let mut factors = [factor(scales, weights.scale_columns, x_scales, from + start); LANES];
         if weights.block < LINE {
-            for (lane, factor) in factors.iter_mut().enumerate() {
+            for (lane, value) in factors.iter_mut().enumerate() {
                 let column = from + start + lane * E4m3::NEIGHBOURS;
-                *factor = weights.scale(row, column) * group(column);
+                *value = factor(scales, weights.scale_columns, x_scales, column);
             }
         }
         scale(simd, simd.load(&factors), &x[start..], to);
     }
     for (index, to) in rest.chunks_mut(LANES).enumerate() {
         let start = in_lines + index * LANES;
-        let factor = weights.scale(row, from + start) * group(from + start);
+        let factor = factor(scales, weights.scale_columns, x_scales, from + start);
         scale(simd, simd.splat(factor), &x[start..], to);
     }
+}
+
+/// What a column's weights and activations are to be multiplied by; slices without scales are empty. Not a closure, which would not be
+/// inlined above.
+#[inline(always)]
+fn factor(scales: &[f32], scale_columns: usize, x_scales: &[f32], column: usize) -> f32 {
+    let scale = if scales.is_empty() { 1.0 } else { scales[column / scale_columns] };
+    let group = if x_scales.is_empty() { 1.0 } else { x_scales[column / BLOCK] };
+    scale * group
 }
 
 /// `to` = the first of `x` times `factors`, vector after vector.

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, LANES, Simd};
+use super::{Kernel, LANES, Registers, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(());
@@ -19,7 +19,8 @@ pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 /// Wraps intrinsics that need the features which an `Avx2` value proves.
 macro_rules! vex {
     ($($body:tt)*) => {
-        // SAFETY: an Avx2 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays.
+        // SAFETY: an Avx2 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays,
+        // or where a contract says.
         unsafe { $($body)* }
     };
 }
@@ -158,5 +159,31 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn prefetch_far(self, address: *const u8) {
         vex!(_mm_prefetch::<_MM_HINT_T1>(address.cast()))
+    }
+}
+
+impl Registers for Avx2 {
+    type R = __m256;
+    const WIDTH: usize = 8;
+
+    #[inline(always)]
+    fn reg_zero(self) -> Self::R {
+        vex!(_mm256_setzero_ps())
+    }
+    #[inline(always)]
+    unsafe fn reg_load(self, from: *const f32) -> Self::R {
+        vex!(_mm256_loadu_ps(from))
+    }
+    #[inline(always)]
+    unsafe fn reg_store(self, register: Self::R, to: *mut f32) {
+        vex!(_mm256_storeu_ps(to, register))
+    }
+    #[inline(always)]
+    fn reg_fma(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R {
+        vex!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn reg_add(self, a: Self::R, b: Self::R) -> Self::R {
+        vex!(_mm256_add_ps(a, b))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, LANES, Simd};
+use super::{Kernel, LANES, Registers, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
@@ -19,7 +19,8 @@ pub(crate) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 /// Wraps intrinsics that need the features which an `Avx512` value proves.
 macro_rules! evex {
     ($($body:tt)*) => {
-        // SAFETY: an Avx512 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays.
+        // SAFETY: an Avx512 exists only inside `run`, whose caller has seen the features; loads and stores stay in their arrays
+        // or where a contract says.
         unsafe { $($body)* }
     };
 }
@@ -129,11 +130,60 @@ impl Simd for Avx512 {
         })
     }
     #[inline(always)]
+    fn sums(self, v: [V; LANES]) -> V {
+        evex!({
+            // Each step adds what `sum` adds there, of two vectors in one; the order of `v` is such that lane i ends as sum i.
+            let mut eights = [_mm512_setzero_ps(); 8];
+            for (i, eight) in eights.iter_mut().enumerate() {
+                let (a, b) = (v[i % 2 * 8 + i / 2], v[i % 2 * 8 + i / 2 + 4]);
+                *eight = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+            }
+            let mut fours = [_mm512_setzero_ps(); 4];
+            for (i, four) in fours.iter_mut().enumerate() {
+                let (a, b) = (eights[2 * i], eights[2 * i + 1]);
+                *four = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            }
+            let mut twos = [_mm512_setzero_ps(); 2];
+            for (i, two) in twos.iter_mut().enumerate() {
+                let (a, b) = (fours[2 * i], fours[2 * i + 1]);
+                *two = _mm512_add_ps(_mm512_shuffle_ps::<0x44>(a, b), _mm512_shuffle_ps::<0xee>(a, b));
+            }
+            let (a, b) = (twos[0], twos[1]);
+            _mm512_add_ps(_mm512_shuffle_ps::<0x88>(a, b), _mm512_shuffle_ps::<0xdd>(a, b))
+        })
+    }
+    #[inline(always)]
     fn prefetch(self, address: *const u8) {
         evex!(_mm_prefetch::<_MM_HINT_T0>(address.cast()))
     }
     #[inline(always)]
     fn prefetch_far(self, address: *const u8) {
         evex!(_mm_prefetch::<_MM_HINT_T1>(address.cast()))
+    }
+}
+
+impl Registers for Avx512 {
+    type R = V;
+    const WIDTH: usize = LANES;
+
+    #[inline(always)]
+    fn reg_zero(self) -> Self::R {
+        evex!(_mm512_setzero_ps())
+    }
+    #[inline(always)]
+    unsafe fn reg_load(self, from: *const f32) -> Self::R {
+        evex!(_mm512_loadu_ps(from))
+    }
+    #[inline(always)]
+    unsafe fn reg_store(self, register: Self::R, to: *mut f32) {
+        evex!(_mm512_storeu_ps(to, register))
+    }
+    #[inline(always)]
+    fn reg_fma(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R {
+        evex!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn reg_add(self, a: Self::R, b: Self::R) -> Self::R {
+        evex!(_mm512_add_ps(a, b))
     }
 }

@@ -5,6 +5,7 @@
 //! AVX2, AVX-512 and NEON give the same bits. What is not here: any kernel.
 
 mod math;
+mod registers;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
@@ -17,6 +18,7 @@ mod neon;
 use std::sync::OnceLock;
 
 pub(crate) use math::{exp, sigmoid_one, silu};
+pub(crate) use registers::Registers;
 
 /// How many lanes a vector has, on every level.
 pub(crate) const LANES: usize = 16;
@@ -87,7 +89,7 @@ impl Level {
 }
 
 /// Sixteen f32 lanes of one instruction set. A value of an implementing type is the proof that the processor has it.
-pub(crate) trait Simd: Copy {
+pub(crate) trait Simd: Registers {
     type V: Copy;
     /// Vector registers of the instruction set, counted in sixteen lanes: how large a tile may be.
     const REGISTERS: usize;
@@ -118,6 +120,15 @@ pub(crate) trait Simd: Copy {
     fn pow2(self, magic: Self::V) -> Self::V;
     /// The fixed tree: lanes 8 apart, then 4, 2, 1.
     fn sum(self, v: Self::V) -> f32;
+    /// Lane i: the `sum` of vector i.
+    #[inline(always)]
+    fn sums(self, vectors: [Self::V; LANES]) -> Self::V {
+        let mut sums = [0.0; LANES];
+        for (sum, vector) in sums.iter_mut().zip(vectors) {
+            *sum = self.sum(vector);
+        }
+        self.load(&sums)
+    }
     /// Asks for the cache line at `address`, which need not be valid.
     fn prefetch(self, address: *const u8);
     /// As `prefetch`, only as near as the second-level cache.

@@ -6,7 +6,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{LANES, Simd};
+use super::{LANES, Registers, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Neon(());
@@ -22,7 +22,8 @@ type V = [float32x4_t; 4];
 /// Wraps NEON intrinsics.
 macro_rules! neon {
     ($($body:tt)*) => {
-        // SAFETY: NEON is part of the aarch64 baseline; loads and stores stay in their arrays.
+        // SAFETY: NEON is part of the aarch64 baseline; loads and stores stay in their arrays
+        // or where a contract says.
         unsafe { $($body)* }
     };
 }
@@ -144,4 +145,30 @@ impl Simd for Neon {
     fn prefetch(self, _address: *const u8) {}
     #[inline(always)]
     fn prefetch_far(self, _address: *const u8) {}
+}
+
+impl Registers for Neon {
+    type R = float32x4_t;
+    const WIDTH: usize = 4;
+
+    #[inline(always)]
+    fn reg_zero(self) -> Self::R {
+        neon!(vdupq_n_f32(0.0))
+    }
+    #[inline(always)]
+    unsafe fn reg_load(self, from: *const f32) -> Self::R {
+        neon!(vld1q_f32(from))
+    }
+    #[inline(always)]
+    unsafe fn reg_store(self, register: Self::R, to: *mut f32) {
+        neon!(vst1q_f32(to, register))
+    }
+    #[inline(always)]
+    fn reg_fma(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R {
+        neon!(vfmaq_f32(c, a, b))
+    }
+    #[inline(always)]
+    fn reg_add(self, a: Self::R, b: Self::R) -> Self::R {
+        neon!(vaddq_f32(a, b))
+    }
 }

@@ -1,6 +1,6 @@
 //! Plain Rust: the meaning of every lane operation, and the path of processors without a wider one.
 
-use super::{LANES, Simd};
+use super::{LANES, Registers, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Scalar;
@@ -90,4 +90,32 @@ impl Simd for Scalar {
     fn prefetch(self, _address: *const u8) {}
     #[inline(always)]
     fn prefetch_far(self, _address: *const u8) {}
+}
+
+impl Registers for Scalar {
+    type R = V;
+    const WIDTH: usize = LANES;
+
+    #[inline(always)]
+    fn reg_zero(self) -> Self::R {
+        [0.0; LANES]
+    }
+    #[inline(always)]
+    unsafe fn reg_load(self, from: *const f32) -> Self::R {
+        // SAFETY: sixteen floats, by the contract.
+        unsafe { from.cast::<V>().read() }
+    }
+    #[inline(always)]
+    unsafe fn reg_store(self, register: Self::R, to: *mut f32) {
+        // SAFETY: as above.
+        unsafe { to.cast::<V>().write(register) }
+    }
+    #[inline(always)]
+    fn reg_fma(self, a: Self::R, b: Self::R, c: Self::R) -> Self::R {
+        self.fma(a, b, c)
+    }
+    #[inline(always)]
+    fn reg_add(self, a: Self::R, b: Self::R) -> Self::R {
+        self.add(a, b)
+    }
 }

@@ -37,6 +37,7 @@ impl Kernel for Everything<'_> {
             simd.e4m3(quarter),
             exp(simd, c),
             silu(simd, a),
+            simd.sums(std::array::from_fn(|i| simd.mul(a, simd.splat(self.b[i])))),
         ]
         .into_iter()
         .chain(simd.e4m3_fours(self.bytes))
