@@ -105,9 +105,14 @@ export class Encoder {
     for (;;) {
       const words = splitter.next(scratch.bytes, scratch.view, length);
       if (words === 0) return;
-      const more = starts[words] - starts[0] + 8;
-      if (scratch.ids.length - this.count < more) reserve(this.count, more);
+      const done = starts[0];
+      const more = starts[words] - done + 8;
       const before = this.count;
+      if (scratch.ids.length - before < more) {
+        // As many as the rest will have when it is like what is done: a long text is then copied once, not at every doubling.
+        const rest = keepsIds && done > 0 ? Math.ceil(((this.#counted * 1.125) / done) * (length - done)) : 0;
+        reserve(before, Math.max(more, rest));
+      }
       this.#encodeWords(words);
       this.#counted += this.count - before;
       if (!keepsIds) this.count = before;

@@ -45,6 +45,8 @@ const threeDigits = 16 << stateShift;
 /** By state and class: the next state, and by how much the number of pieces changes. */
 const next = new Uint16Array(2 * threeDigits);
 const change = new Int8Array(2 * threeDigits);
+/** The same for two bytes: the next state << 4, and by how much each changes the number of pieces, plus one; 0 = unclear. */
+const nextTwo = new Uint16Array(32 * threeDigits);
 fill(0);
 fill(threeDigits);
 
@@ -70,6 +72,12 @@ function fill(rule: number): void {
     on(space, afterSpace, 1);
     on(tab, afterTab, 1);
     if (after(cliticOpen)) on(letter, done, 0);
+  }
+  for (let pair = 0; pair < 16 * threeDigits; pair++) {
+    const first = rule | (pair >> 4);
+    const second = next[first] | (pair & 15);
+    if ((first & 15) < unclear && (second & 15) < unclear)
+      nextTwo[(rule << 4) | pair] = (next[second] << 4) | ((change[second] + 1) << 2) | (change[first] + 1);
   }
 }
 
@@ -129,6 +137,19 @@ function advance(bytes: Uint8Array, from: number, end: number): number {
   let count = kept[1];
   let byte = bytes[from];
   let at = from;
+  // Two bytes at a time: the next state waits for one look into a table instead of two.
+  for (const last = end - 1; at < last; at = (at + 2) | 0) {
+    const after = bytes[(at + 1) | 0];
+    const behind = bytes[(at + 2) | 0];
+    const step = nextTwo[(state << 4) | (pairClass[(byte << 8) | after] << 4) | pairClass[(after << 8) | behind]];
+    if (step === 0) break;
+    starts[count] = at;
+    count = (count + (step & 3) - 1) | 0;
+    starts[count] = at + 1;
+    count = (count + ((step >> 2) & 3) - 1) | 0;
+    state = step >> 4;
+    byte = behind;
+  }
   for (; at < end; at = (at + 1) | 0) {
     const after = bytes[(at + 1) | 0];
     const input = pairClass[(byte << 8) | after];
