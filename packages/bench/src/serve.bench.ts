@@ -114,15 +114,31 @@ async function loadRows(): Promise<BenchResult[]> {
 async function overheadRow(): Promise<BenchResult> {
   const length = isShort ? 128 : 1024;
   const body = { model: 'nano', stream: true, max_tokens: length, ignore_eos: true };
-  const processor = served.processorSeconds();
   const prompts = Array.from({ length: streams }, (_, index) => `What is ${index + 3} * 5?`);
-  const outcomes = await Promise.all(
-    prompts.map((prompt) => stream(served.url, '/v1/completions', { ...body, prompt })),
-  );
-  const whole = outcomes.filter(({ end }) => end === 'whole').length;
-  const value = ((served.processorSeconds() - processor) / (whole * length)) * 1e6;
-  const shape = `${whole} streams of ${length} tokens, engine loop included`;
-  return { op: 'processor time of the server', shape, value, unit: 'µs/token', target: 20, atMost: true };
+  const round = async (): Promise<number> => {
+    const processor = served.processorSeconds();
+    const outcomes = await Promise.all(
+      prompts.map((prompt) => stream(served.url, '/v1/completions', { ...body, prompt })),
+    );
+    const whole = outcomes.filter(({ end }) => end === 'whole').length;
+    if (whole < streams) throw new Error(`only ${whole} of ${streams} streams came whole`);
+    return ((served.processorSeconds() - processor) / (whole * length)) * 1e6;
+  };
+  // A server that runs for days has compiled its code; the first round is of one that has not.
+  const first = await round();
+  const rounds: number[] = [];
+  while (rounds.length < (isShort ? 1 : 7)) rounds.push(await round());
+  rounds.sort((a, b) => a - b);
+  const shape = `${streams} streams of ${length} tokens, engine loop included; ${first.toFixed(1)} in the first round`;
+  return {
+    op: 'processor time of the server',
+    shape,
+    value: quantile(rounds, 0.5),
+    unit: 'µs/token',
+    target: 20,
+    atMost: true,
+    spread: (rounds.at(-1)! - rounds[0]!) / 2 / quantile(rounds, 0.5),
+  };
 }
 
 /** Clients that go after any number of bytes of the answer, a few at a time; then everything must be free within a second. */

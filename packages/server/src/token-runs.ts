@@ -125,7 +125,9 @@ async function* merge(
   for (const [at, first] of firsts.entries()) wait(at, first);
   try {
     while (pending.size > 0) {
-      const { at, next } = await Promise.race(pending.values());
+      // One answer, as nearly always, needs no race.
+      const [only] = pending.values();
+      const { at, next } = await (pending.size === 1 ? only : Promise.race(pending.values()));
       pending.delete(at);
       if (next.done === true) continue;
       wait(at, sources[at].next());
